@@ -1,0 +1,404 @@
+# pragma version ~=0.4.3
+# pragma nonreentrancy on
+"""
+@title Model marketplace
+@custom:contract-name ModelMarketplace
+@license GNU Affero General Public License v3.0 only
+@author JoyNet contributors
+@notice The register of published models: what a call costs, how answers are verified, and
+        who is paid. Payments collect in the model's own account and are pulled from there.
+@dev The first to list a `model_id` is its publisher for ever. A `model_id` commits to the
+     manifest's content, not to a person: whoever sees a listing transaction before it is
+     mined can list the same id first. A publisher that lost the race changes the manifest
+     (any byte gives a new id) and sends it through a private relay; buyers follow names
+     (`minilm.joy`), which only their owner can bind.
+@custom:security The owner can pause new listings for a bounded time, and replace links after
+        a delay. The owner cannot touch a listing, its shares, an account or a claim.
+@custom:kill Call `pause()`: listings stop; `pay`, `distribute`, `claim` go on.
+"""
+
+
+# 1. interfaces
+from ethereum.ercs import IERC20
+from ..interfaces import IModelMarketplace
+implements: IModelMarketplace
+
+
+# 2. modules
+from snekmate.auth import ownable
+initializes: ownable
+
+from ..modules import circuit_breaker
+initializes: circuit_breaker[ownable := ownable]
+
+from ..modules import links
+initializes: links[ownable := ownable]
+
+from ..modules import royalty_split
+initializes: royalty_split
+
+
+# 3. exports
+exports: (
+    ownable.owner,
+    ownable.transfer_ownership,
+    circuit_breaker.__interface__,
+    links.__interface__,
+    royalty_split.__interface__,
+)
+
+
+# 4. constants and immutables
+PRICE_NOTICE: public(constant(uint256)) = 86_400  # seconds
+_EXACT: constant(uint8) = 0
+_TOLERANT: constant(uint8) = 1
+
+JOY: public(immutable(IERC20))
+
+
+# 5. state
+struct ScheduledPrice:
+    price: uint256  # JOY wei per call
+    token_price: uint256  # JOY wei per 1,000 output tokens
+    effective_at: uint256  # unix seconds; 0: none
+
+
+# @dev Model -> record, with the prices from before any scheduled change.
+_listings: HashMap[bytes32, IModelMarketplace.Listing]
+# @dev Model -> its latest scheduled change, also after it came into force.
+_scheduled: HashMap[bytes32, ScheduledPrice]
+
+
+# 6. constructor
+@deploy
+def __init__(
+    joy: IERC20,
+    link_delay: uint256,
+    guardian: address,
+    outflow_bps: uint256,
+    outflow_floor: uint256,
+):
+    """
+    @param joy JoyToken, which models are paid in.
+    @param link_delay Seconds before a link in use changes.
+    @param guardian Account that may pause besides the owner.
+    @param outflow_bps Basis points of the holdings that may leave in one epoch.
+    @param outflow_floor JOY wei that may always leave in one epoch.
+    """
+    assert joy.address != empty(address), "ModelMarketplace: zero token"
+    ownable.__init__()
+    circuit_breaker.__init__(guardian, outflow_bps, outflow_floor)
+    links.__init__(link_delay)
+    JOY = joy
+
+
+# 7. external, state-changing
+@external
+def list_model(
+    model_id: bytes32,
+    price: uint256,
+    token_price: uint256,
+    verification: uint8,
+    tolerance: uint16,
+    owners: DynArray[IModelMarketplace.Share, 8],
+):
+    """
+    @notice List a model without parents; the caller becomes its publisher for ever.
+    @param model_id sha2-256 of the manifest.
+    @param price JOY wei per call.
+    @param token_price JOY wei per 1,000 output tokens.
+    @param verification 0 exact, 1 tolerant.
+    @param tolerance L-infinity distance over int16; 0 for exact models.
+    @param owners Who shares the revenue, summing to 10,000 bps; empty: the publisher alone.
+    """
+    self._list(msg.sender, model_id, price, token_price, verification, tolerance, owners, [])
+
+
+@external
+def list_derived(
+    publisher: address,
+    model_id: bytes32,
+    price: uint256,
+    token_price: uint256,
+    verification: uint8,
+    tolerance: uint16,
+    owners: DynArray[IModelMarketplace.Share, 8],
+    parents: DynArray[IModelMarketplace.Parent, 8],
+):
+    """
+    @notice List a model that owes royalties to parents. Only the linked
+            ModelFusionContract calls this, on behalf of `publisher`.
+    @param publisher Account that asked ModelFusionContract to publish.
+    @param model_id sha2-256 of the manifest.
+    @param price JOY wei per call.
+    @param token_price JOY wei per 1,000 output tokens.
+    @param verification 0 exact, 1 tolerant.
+    @param tolerance L-infinity distance over int16; 0 for exact models.
+    @param owners Who shares the rest, summing to 10,000 bps; empty: the publisher alone.
+    @param parents Listed models and their bps of every payment, summing to at most 10,000.
+    """
+    assert msg.sender == links._link("ModelFusionContract"), (
+        "ModelMarketplace: caller is not ModelFusionContract"
+    )
+    assert publisher != empty(address), "ModelMarketplace: zero publisher"
+    assert len(parents) > 0, "ModelMarketplace: no parents"
+    self._list(publisher, model_id, price, token_price, verification, tolerance, owners, parents)
+
+
+@external
+def set_price(model_id: bytes32, price: uint256, token_price: uint256):
+    """
+    @notice Change both prices. If neither rises it holds at once, else after PRICE_NOTICE.
+            Replaces a change that is still waiting. Publisher only.
+    @param model_id The model.
+    @param price JOY wei per call.
+    @param token_price JOY wei per 1,000 output tokens.
+    """
+    self._check_publisher(model_id)
+    now_price: uint256 = 0
+    now_token_price: uint256 = 0
+    now_price, now_token_price = self._prices(model_id)
+    effective_at: uint256 = block.timestamp
+    if price > now_price or token_price > now_token_price:
+        effective_at += PRICE_NOTICE
+    self._listings[model_id].price = now_price
+    self._listings[model_id].token_price = now_token_price
+    self._scheduled[model_id] = ScheduledPrice(
+        price=price, token_price=token_price, effective_at=effective_at
+    )
+    log IModelMarketplace.PriceSet(
+        model_id=model_id, price=price, token_price=token_price, effective_at=effective_at
+    )
+
+
+@external
+def delist(model_id: bytes32):
+    """
+    @notice Take a model off the market. Its price, account and royalties stay. Publisher only.
+    @param model_id The model.
+    """
+    self._check_publisher(model_id)
+    assert self._listings[model_id].active, "ModelMarketplace: already delisted"
+    self._listings[model_id].active = False
+    log IModelMarketplace.ModelDelisted(model_id=model_id)
+
+
+@external
+def relist(model_id: bytes32):
+    """
+    @notice Put a delisted model back on the market. Publisher only.
+    @param model_id The model.
+    """
+    circuit_breaker._require_not_paused()
+    self._check_publisher(model_id)
+    assert not self._listings[model_id].active, "ModelMarketplace: already listed"
+    self._listings[model_id].active = True
+    log IModelMarketplace.ModelRelisted(model_id=model_id)
+
+
+@external
+def pay(model_id: bytes32, amount: uint256):
+    """
+    @notice Pull `amount` JOY from the caller (who approved it) into the model's account.
+            Open to anyone and never paused; works for delisted models.
+    @param model_id A model that was listed at some time.
+    @param amount JOY wei.
+    """
+    self._check_known(model_id)
+    holdings: uint256 = staticcall JOY.balanceOf(self)
+    royalty_split._credit(model_id, amount)
+    circuit_breaker._add_inflow(amount, holdings)
+    assert extcall JOY.transferFrom(msg.sender, self, amount), "ModelMarketplace: not paid"
+    log IModelMarketplace.ModelPaid(model_id=model_id, payer=msg.sender, amount=amount)
+
+
+@external
+def distribute(model_id: bytes32) -> uint256:
+    """
+    @notice Empty a model's account: parents' parts to the parents' accounts, the rest to
+            the owners' claimable balances, rounding to the first owner. One level only.
+            Open to anyone and never paused.
+    @param model_id The model.
+    @return uint256 JOY wei distributed.
+    """
+    self._check_known(model_id)
+    to_parents: uint256 = 0
+    to_owners: uint256 = 0
+    to_parents, to_owners = royalty_split._distribute(model_id)
+    amount: uint256 = to_parents + to_owners
+    log IModelMarketplace.Distributed(
+        model_id=model_id, amount=amount, to_parents=to_parents, to_owners=to_owners
+    )
+    return amount
+
+
+@external
+def claim() -> uint256:
+    """
+    @notice Send the caller what it can claim.
+    @return uint256 JOY wei sent; the outflow limit may hold back the rest until later.
+    """
+    return self._claim(msg.sender)
+
+
+@external
+def claim_for(account: address) -> uint256:
+    """
+    @notice Send `account` what it can claim; anyone may pay the gas.
+    @param account The receiver.
+    @return uint256 JOY wei sent; the outflow limit may hold back the rest until later.
+    """
+    return self._claim(account)
+
+
+# 8. external, view
+@external
+@view
+def listing(model_id: bytes32) -> IModelMarketplace.Listing:
+    """
+    @notice Look up one model, with the prices that hold now.
+    @param model_id The model.
+    @return Listing The record; all zero if never listed.
+    """
+    record: IModelMarketplace.Listing = self._listings[model_id]
+    record.price, record.token_price = self._prices(model_id)
+    return record
+
+
+@external
+@view
+def price_of(model_id: bytes32) -> uint256:
+    """
+    @notice The price of one call now. Holds for delisted models too, because calls served
+            before may still be unredeemed.
+    @param model_id The model.
+    @return uint256 JOY wei per call; 0 if never listed.
+    """
+    return self._prices(model_id)[0]
+
+
+@external
+@view
+def scheduled_price(model_id: bytes32) -> (uint256, uint256, uint256):
+    """
+    @notice The price change that is waiting for its notice to pass.
+    @param model_id The model.
+    @return uint256 JOY wei per call.
+    @return uint256 JOY wei per 1,000 output tokens.
+    @return uint256 Unix seconds from which both hold; 0 if none is waiting.
+    """
+    change: ScheduledPrice = self._scheduled[model_id]
+    if change.effective_at <= block.timestamp:
+        return 0, 0, 0
+    return change.price, change.token_price, change.effective_at
+
+
+# 9. internal
+@internal
+def _list(
+    publisher: address,
+    model_id: bytes32,
+    price: uint256,
+    token_price: uint256,
+    verification: uint8,
+    tolerance: uint16,
+    owners: DynArray[IModelMarketplace.Share, 8],
+    parents: DynArray[IModelMarketplace.Parent, 8],
+):
+    """
+    @dev Store a new model.
+    @param publisher Its publisher.
+    @param model_id sha2-256 of the manifest, not listed before.
+    @param price JOY wei per call.
+    @param token_price JOY wei per 1,000 output tokens.
+    @param verification 0 exact, 1 tolerant.
+    @param tolerance L-infinity distance over int16; 0 for exact models.
+    @param owners Shares; empty: the publisher alone.
+    @param parents Parents; empty for an original model.
+    """
+    circuit_breaker._require_not_paused()
+    assert model_id != empty(bytes32), "ModelMarketplace: zero model id"
+    assert self._listings[model_id].listed_at == 0, "ModelMarketplace: model already listed"
+    assert verification <= _TOLERANT, "ModelMarketplace: unknown verification class"
+    assert verification != _EXACT or tolerance == 0, (
+        "ModelMarketplace: exact models have no tolerance"
+    )
+
+    shares: DynArray[IModelMarketplace.Share, 8] = owners
+    if len(owners) == 0:
+        shares = [IModelMarketplace.Share(account=publisher, bps=10_000)]
+    depth: uint256 = royalty_split._found(model_id, shares, parents)
+
+    self._listings[model_id] = IModelMarketplace.Listing(
+        publisher=publisher,
+        price=price,
+        token_price=token_price,
+        verification=verification,
+        tolerance=tolerance,
+        active=True,
+        listed_at=block.timestamp,
+    )
+    log IModelMarketplace.ModelListed(
+        model_id=model_id,
+        publisher=publisher,
+        price=price,
+        token_price=token_price,
+        verification=verification,
+        tolerance=tolerance,
+        depth=depth,
+    )
+
+
+@internal
+def _claim(account: address) -> uint256:
+    """
+    @dev Pay out what the outflow limit grants; the rest stays claimable.
+    @param account The receiver.
+    @return uint256 JOY wei sent.
+    """
+    owed: uint256 = royalty_split._claimable[account]
+    assert owed > 0, "ModelMarketplace: nothing to claim"
+    sent: uint256 = circuit_breaker._take_outflow(owed, staticcall JOY.balanceOf(self))
+    assert sent > 0, "ModelMarketplace: outflow limit reached, claim in the next epoch"
+    royalty_split._claimable[account] = owed - sent
+    assert extcall JOY.transfer(account, sent), "ModelMarketplace: not sent"
+    log IModelMarketplace.Claimed(account=account, amount=sent)
+    return sent
+
+
+@internal
+@view
+def _prices(model_id: bytes32) -> (uint256, uint256):
+    """
+    @dev The prices that hold now.
+    @param model_id The model.
+    @return uint256 JOY wei per call.
+    @return uint256 JOY wei per 1,000 output tokens.
+    """
+    effective_at: uint256 = self._scheduled[model_id].effective_at
+    if effective_at != 0 and effective_at <= block.timestamp:
+        return self._scheduled[model_id].price, self._scheduled[model_id].token_price
+    return self._listings[model_id].price, self._listings[model_id].token_price
+
+
+@internal
+@view
+def _check_known(model_id: bytes32):
+    """
+    @dev Let only models pass that were listed at some time.
+    @param model_id The model.
+    """
+    assert self._listings[model_id].listed_at != 0, "ModelMarketplace: model not listed"
+
+
+@internal
+@view
+def _check_publisher(model_id: bytes32):
+    """
+    @dev Let only the model's publisher pass.
+    @param model_id The model.
+    """
+    self._check_known(model_id)
+    assert msg.sender == self._listings[model_id].publisher, (
+        "ModelMarketplace: caller is not the publisher"
+    )

@@ -1,0 +1,92 @@
+# pragma version ~=0.4.3
+"""
+@title Committee draw: by stake, without replacement, one seat per vault
+@custom:contract-name committee_draw
+@license GNU Affero General Public License v3.0 only
+@author JoyNet contributors
+@notice Picks the members of a committee from a list of candidates and a seed. The result
+        follows from both and from the bonds that vaults can still lock, so anyone can
+        recompute it (docs/spec/committee.md, "Draw").
+@custom:security View functions. The seed's randomness is the caller's business.
+@custom:kill Nothing to stop.
+"""
+
+
+# 1. interfaces
+from ..interfaces import INodeCoordinator
+
+
+# 4. constants and immutables
+MAX_CANDIDATES: constant(uint256) = 64
+MAX_SEATS: constant(uint256) = 43  # an escalation of a committee of 21
+
+
+# 9. internal
+@internal
+@view
+def _draw(
+    seed: bytes32,
+    candidates: DynArray[INodeCoordinator.Candidate, MAX_CANDIDATES],
+    excluded: DynArray[address, MAX_SEATS],
+    seats: uint256,
+    bond: uint256,
+    coordinator: INodeCoordinator,
+) -> DynArray[uint256, MAX_SEATS]:
+    """
+    @dev Every round removes one vault, whether it gets a seat or cannot lock the bond.
+    @param seed Random bytes.
+    @param candidates Who may be drawn, with their weights.
+    @param excluded Vaults that may not.
+    @param seats How many to draw.
+    @param bond JOY wei that a member must be able to lock.
+    @param coordinator Where bonds are locked.
+    @return DynArray Indices into `candidates`, in seat order; fewer than `seats` if the
+            candidates do not suffice.
+    """
+    weights: uint256[MAX_CANDIDATES] = empty(uint256[MAX_CANDIDATES])
+    total: uint256 = 0
+    for i: uint256 in range(len(candidates), bound=MAX_CANDIDATES):
+        if candidates[i].vault not in excluded:
+            weights[i] = candidates[i].weight
+            total += weights[i]
+
+    drawn: DynArray[uint256, MAX_SEATS] = []
+    for attempt: uint256 in range(MAX_CANDIDATES):
+        if total == 0 or len(drawn) == seats:
+            break
+        point: uint256 = (
+            convert(keccak256(concat(seed, convert(attempt, bytes32))), uint256) % total
+        )
+        chosen: uint256 = 0
+        for i: uint256 in range(len(candidates), bound=MAX_CANDIDATES):
+            if point < weights[i]:
+                chosen = i
+                break
+            point -= weights[i]
+        vault: address = candidates[chosen].vault
+        for i: uint256 in range(len(candidates), bound=MAX_CANDIDATES):
+            if candidates[i].vault == vault:
+                total -= weights[i]
+                weights[i] = 0
+        if staticcall coordinator.free_provision(vault) >= bond:
+            drawn.append(chosen)
+    return drawn
+
+
+@internal
+@pure
+def _count_fresh(
+    candidates: DynArray[INodeCoordinator.Candidate, MAX_CANDIDATES],
+    excluded: DynArray[address, MAX_SEATS],
+) -> uint256:
+    """
+    @dev How many candidates are not excluded.
+    @param candidates Who may be drawn.
+    @param excluded Vaults that may not.
+    @return uint256 The count.
+    """
+    fresh: uint256 = 0
+    for candidate: INodeCoordinator.Candidate in candidates:
+        if candidate.vault not in excluded:
+            fresh += 1
+    return fresh

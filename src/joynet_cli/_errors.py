@@ -1,0 +1,88 @@
+"""From any exception to one message, one hint and one exit code."""
+
+from dataclasses import dataclass
+
+from joynet_sdk.errors import InvalidInputError, JoyNetError
+
+
+class UsageError(InvalidInputError):
+    """The command line does not say what is needed, for example a missing `--yes`."""
+
+    code = "usage"
+
+
+class AbortedError(JoyNetError):
+    """The person at the terminal said no."""
+
+    code = "aborted"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What the user is told.
+
+    Attributes:
+        code: Stable word for programs.
+        message: One line.
+        hint: The command or change that helps, or None.
+        retryable: Whether the same command may work later, unchanged.
+        exit_code: Of the process.
+    """
+
+    code: str
+    message: str
+    hint: str | None
+    retryable: bool
+    exit_code: int
+
+    def document(self) -> dict[str, object]:
+        """The `--json` document."""
+        error = {
+            "code": self.code,
+            "message": self.message,
+            "hint": self.hint,
+            "retryable": self.retryable,
+        }
+        return {"ok": False, "error": error}
+
+
+def explain(error: BaseException) -> Failure:
+    """Say what `error` means to the user. Unknown exceptions are bugs: code `internal`, exit 1."""
+    if isinstance(error, JoyNetError):
+        return Failure(error.code, str(error), error.hint, error.retryable, error.exit_code)
+    if isinstance(error, KeyboardInterrupt):
+        return Failure("interrupted", "interrupted", None, True, 130)
+    if isinstance(error, EOFError):
+        return Failure("aborted", "the input ended before an answer was given", None, False, 1)
+    usage = _usage(error)
+    if usage is not None:
+        return usage
+    if isinstance(error, OSError) and error.filename is not None:
+        what = (error.strerror or type(error).__name__).lower()
+        code, status = ("not_found", 5) if isinstance(error, FileNotFoundError) else ("config", 3)
+        return Failure(code, f"{what}: {error.filename}", None, False, status)
+    return Failure(
+        "internal",
+        f"internal error: {type(error).__name__}: {error}",
+        "run it again with -vv to see where it happened",
+        False,
+        1,
+    )
+
+
+def _usage(error: BaseException) -> Failure | None:
+    from typer._click.exceptions import ClickException, NoArgsIsHelpError
+    from typer._click.exceptions import UsageError as ClickUsageError
+
+    if not isinstance(error, ClickException):
+        return None
+    context = error.ctx if isinstance(error, ClickUsageError) else None
+    hint = f"{context.command_path} --help" if context else None
+    if isinstance(error, NoArgsIsHelpError):
+        return Failure("usage", "a command is missing", hint, False, 2)
+    return Failure("usage", _one_line(error.format_message()), hint, False, 2)
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split()).rstrip(".")
+    return line[:1].lower() + line[1:]

@@ -1,0 +1,57 @@
+"""Progress bars on a terminal's stderr."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+class Bar:
+    """One piece of long work. Does nothing when it is not shown."""
+
+    def __init__(self, progress: "Progress | None" = None, task: "TaskID | None" = None) -> None:
+        self._progress, self._task = progress, task
+
+    def advance(self, steps: float = 1) -> None:
+        """Count `steps` more as done."""
+        if self._progress is not None and self._task is not None:
+            self._progress.advance(self._task, steps)
+
+    def stage(self, text: str) -> None:
+        """Say what is being done now."""
+        if self._progress is not None and self._task is not None:
+            from rich.markup import escape
+
+            self._progress.update(self._task, description=escape(text))
+
+    def total(self, steps: float) -> None:
+        """Set the number of steps once it is known."""
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, total=steps)
+
+
+@contextmanager
+def open_bar(title: str, total: float | None, *, is_shown: bool, color: bool) -> Iterator[Bar]:
+    """A bar for the length of the block, removed from the screen at the end."""
+    if not is_shown:
+        yield Bar()
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        SpinnerColumn,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
+    columns = [SpinnerColumn(), TextColumn("{task.description}")]
+    if total is not None:
+        columns += [BarColumn(), TaskProgressColumn()]
+    console = Console(stderr=True, no_color=not color)
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+        yield Bar(progress, progress.add_task(escape(title), total=total))

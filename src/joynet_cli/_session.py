@@ -1,0 +1,215 @@
+"""What a command works with: the resolved context, an open JoyNet, passwords."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from joynet_cli._output import is_interactive, out
+from joynet_sdk.errors import AuthError
+
+if TYPE_CHECKING:
+    from joynet_sdk.client import JoyNet
+
+    from joynet_sdk.config import Resolved, Settings
+    from joynet_sdk.environment import Environment
+
+_MAX_PASSWORD_BYTES = 4096
+# Global options that are settings: parameter name -> key.
+_SETTING_FLAGS = {
+    "network": "network",
+    "account": "account",
+    "timeout": "timeout_s",
+    "profile": "profile",
+}
+
+
+@dataclass(frozen=True)
+class Context:
+    """Everything the global options and the configuration say about this run.
+
+    Attributes:
+        home: `$JOYNET_HOME`; its layout is `joynet_sdk.paths.Home`.
+        settings: Resolved settings.
+        network: RPC URL, "devnet", or an Ape network choice.
+        account: Name or address of the key to act with, or None.
+        profile: Name of the profile in use.
+        json, quiet, verbose, yes, dry_run: The flags; verbose counts `-v`.
+        timeout_s: Longest single wait on the network, or None for each service's own.
+    """
+
+    home: Path
+    settings: "Settings"
+    network: str
+    account: str | None
+    profile: str
+    json: bool
+    quiet: bool
+    verbose: int
+    yes: bool
+    dry_run: bool
+    timeout_s: float | None
+
+
+@dataclass
+class Run:
+    """One command line being carried out.
+
+    Attributes:
+        options: Values of the global options, by parameter name.
+        environ: The environment, completed by the JOYNET_* entries of `.env`.
+        cwd: Where it runs.
+    """
+
+    options: Mapping[str, Any]
+    environ: "Environment"
+    cwd: Path
+    _resolved: "Resolved | None" = field(default=None, init=False)
+    _stdin_password: str | None = field(default=None, init=False)
+
+    @property
+    def home(self) -> Path:
+        """The home folder, known without reading any configuration."""
+        from joynet_sdk.paths import home_root
+
+        chosen = self.options.get("home")
+        return home_root({"JOYNET_HOME": chosen} if chosen else self.environ)
+
+    def resolved(self) -> "Resolved":
+        """The configuration with origins, read on first use."""
+        if self._resolved is None:
+            from joynet_sdk import config
+
+            flags = {
+                key: self.options[name]
+                for name, key in _SETTING_FLAGS.items()
+                if self.options.get(name) is not None
+            }
+            self._resolved = config.resolve(self.home, self.environ, self.cwd, flags)
+            self.configure_logs(self._resolved.settings.log.level)
+        return self._resolved
+
+    def configure_logs(self, level: str = "info") -> None:
+        """Log to the home folder, and with -v to stderr."""
+        from joynet_sdk import logs
+        from joynet_sdk.paths import Home
+
+        stderr_level = {0: None, 1: "info"}.get(self.options["verbose"], "debug")
+        logs.configure(Home(self.home).logs / "cli.log", level=level, stderr_level=stderr_level)
+
+    def stdin_password(self) -> str:
+        """The password piped in with --password-stdin; read once, usable for several keys."""
+        if self._stdin_password is None:
+            if sys.stdin.isatty():
+                raise AuthError("--password-stdin was given, expected the password piped to stdin")
+            self._stdin_password = sys.stdin.readline(_MAX_PASSWORD_BYTES).rstrip("\r\n")
+        return self._stdin_password
+
+
+_run: Run | None = None
+
+
+def start(run: Run | None) -> None:
+    """Make `run` the current one (main.py), or forget it (None)."""
+    global _run
+    _run = run
+
+
+def current() -> Run:
+    """The command line being carried out.
+
+    Raises:
+        RuntimeError: Called outside a command.
+    """
+    if _run is None:
+        raise RuntimeError("no command is running")
+    return _run
+
+
+def ctx() -> Context:
+    """The context of this run.
+
+    Raises:
+        ConfigError: A configuration file, variable or option is wrong.
+    """
+    run = current()
+    settings = run.resolved().settings
+    return Context(
+        home=run.home,
+        settings=settings,
+        network=settings.network,
+        account=settings.account,
+        profile=run.resolved().profile,
+        json=out.json,
+        quiet=out.quiet,
+        verbose=run.options.get("verbose", 0),
+        yes=out.yes,
+        dry_run=run.options.get("dry_run", False),
+        timeout_s=settings.timeout_s,
+    )
+
+
+@contextmanager
+def open_joynet() -> Iterator["JoyNet"]:
+    """A client for the current profile and account; closed at the end of the block."""
+    from joynet_sdk.client import JoyNet
+
+    context = ctx()
+    with JoyNet.open(context.home, context.settings, password=password_for) as joynet:
+        yield joynet
+
+
+def password_for(name: str, confirm: bool = False) -> str:
+    """The password of key `name`.
+
+    Looks at JOYNET_PASSWORD_FILE, JOYNET_PASSWORD, stdin with --password-stdin, then asks.
+
+    Args:
+        name: Key name, shown in the question.
+        confirm: Ask twice (a new key).
+
+    Raises:
+        AuthError: None of these gives a password, or it is empty.
+    """
+    run = current()
+    path = run.environ.get("JOYNET_PASSWORD_FILE")
+    if path:
+        password = _read_password_file(Path(path).expanduser())
+    elif "JOYNET_PASSWORD" in run.environ:
+        password = run.environ["JOYNET_PASSWORD"]
+    elif run.options.get("password_stdin"):
+        password = run.stdin_password()
+    elif is_interactive():
+        password = _ask(name, confirm)
+    else:
+        raise AuthError(
+            f"the password of {name} is needed, and there is no terminal to ask",
+            hint="set JOYNET_PASSWORD_FILE, or pipe it in with --password-stdin",
+        )
+    if not password:
+        raise AuthError(f"the password of {name} is empty")
+    return password
+
+
+def _read_password_file(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_MAX_PASSWORD_BYTES)
+        return raw.decode().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise AuthError(
+            f"JOYNET_PASSWORD_FILE {path} cannot be read: {reason}",
+            hint="it must hold the password in one line",
+        ) from None
+
+
+def _ask(name: str, confirm: bool) -> str:
+    from getpass import getpass
+
+    password = getpass(f"Password of {name}: ", stream=sys.stderr)
+    if confirm and getpass("Again: ", stream=sys.stderr) != password:
+        raise AuthError("the two passwords differ")
+    return password

@@ -1,0 +1,3 @@
+"""JoyNet SDK."""
+
+__version__ = "0.1.0"

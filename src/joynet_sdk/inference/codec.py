@@ -1,0 +1,119 @@
+"""What a user types to request bytes, and response bytes to what a user reads."""
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from joynet_sdk.errors import InvalidInputError
+from joynet_sdk.formats import InputSpec, Manifest, OutputSpec
+
+MAX_INPUT_BYTES = 512 * 1024
+VECTOR_STEPS = 32767  # int16 steps per unit of a vector component
+_RANGES = {"int8": (-128, 127), "uint8": (0, 255)}
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A response in human terms.
+
+    Attributes:
+        summary: One line, e.g. "7, 0.98".
+        value: What `--json` prints: label and probabilities, or the vector.
+    """
+
+    summary: str
+    value: dict[str, Any]
+
+
+def encode_input(spec: InputSpec, data: bytes) -> bytes:
+    """Turn a file's or argument's bytes into request bytes.
+
+    Args:
+        spec: The manifest's `input`.
+        data: For `text`, UTF-8; for `tensor`, JSON numbers (nested as the shape or flat).
+
+    Raises:
+        InvalidInputError: Too long, not JSON, another shape, or a value outside the dtype.
+    """
+    if len(data) > MAX_INPUT_BYTES:
+        raise InvalidInputError(
+            f"input has {len(data):,} bytes, expected at most {MAX_INPUT_BYTES:,}",
+            hint="split the input, or publish a model that takes a CID",
+        )
+    return _encode_text(spec, data) if spec.kind == "text" else _encode_tensor(spec, data)
+
+
+def _encode_text(spec: InputSpec, data: bytes) -> bytes:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(f"input is not UTF-8 text: {error.reason}") from None
+    if not 0 < len(data) <= spec.max_bytes or not text.strip():
+        raise InvalidInputError(f"text has {len(data)} bytes, expected 1 to {spec.max_bytes}")
+    return data
+
+
+def _encode_tensor(spec: InputSpec, data: bytes) -> bytes:
+    low, high = _RANGES.get(spec.dtype, (None, None))
+    if low is None or high is None:
+        raise InvalidInputError(f"input dtype {spec.dtype!r:.20}, expected one of {list(_RANGES)}")
+    count = math.prod(spec.shape)
+    example = f"expected JSON with {count} integers from {low} to {high}"
+    try:
+        values = np.asarray(json.loads(data))
+    except (ValueError, RecursionError):
+        raise InvalidInputError(f"input is not a JSON array of equal rows, {example}") from None
+    if values.size != count or values.dtype.kind not in "iu":
+        raise InvalidInputError(f"input is {values.dtype} of shape {values.shape}, {example}")
+    if values.min() < low or values.max() > high:
+        raise InvalidInputError(f"input spans {values.min()} to {values.max()}, {example}")
+    return bytes(values.astype(spec.dtype).tobytes())
+
+
+def vector_to_int16(response: bytes) -> bytes:
+    """The committee's form of a float32 unit vector: big-endian int16, docs/spec/manifest.md."""
+    vector = np.frombuffer(response, "<f4").astype(np.float64)
+    steps = np.clip(np.rint(vector * VECTOR_STEPS), -VECTOR_STEPS, VECTOR_STEPS)
+    return bytes(steps.astype(">i2").tobytes())
+
+
+def committee_output(manifest: Manifest, response: bytes) -> bytes:
+    """What a committee member reveals for an engine's response."""
+    return vector_to_int16(response) if manifest.verification == "tolerant" else response
+
+
+def decode_output(spec: OutputSpec, response: bytes, *, from_committee: bool = False) -> Decoded:
+    """Read a response.
+
+    Raises:
+        InvalidInputError: Its length is not what the manifest says.
+    """
+    count = math.prod(spec.shape)
+    if spec.kind == "vector":
+        dtype = ">i2" if from_committee else "<f4"
+        vector = _values(response, dtype, count).astype(np.float64)
+        if from_committee:
+            vector = vector / VECTOR_STEPS
+        head = ", ".join(f"{x:.4f}" for x in vector[:4])
+        return Decoded(f"[{head}, ...] ({count} numbers)", {"vector": vector.tolist()})
+    scores = _values(response, spec.dtype, count).astype(np.float64) * float(spec.scale or 1)
+    weights = np.exp(scores - scores.max())
+    probabilities = weights / weights.sum()
+    labels = spec.labels or [str(index) for index in range(count)]
+    best = int(probabilities.argmax())
+    value = {
+        "label": labels[best],
+        "probability": round(float(probabilities[best]), 6),
+        "probabilities": dict(zip(labels, probabilities.round(6).tolist(), strict=True)),
+    }
+    return Decoded(f"{labels[best]}, {probabilities[best]:.2f}", value)
+
+
+def _values(response: bytes, dtype: str, count: int) -> np.ndarray[Any, Any]:
+    expected = np.dtype(dtype).itemsize * count
+    if len(response) != expected:
+        raise InvalidInputError(f"response has {len(response)} bytes, expected {expected}")
+    return np.frombuffer(response, dtype)

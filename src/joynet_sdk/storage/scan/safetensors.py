@@ -1,0 +1,91 @@
+"""safetensors: u64 length, JSON header, then the tensors without gaps.
+
+Source: https://github.com/huggingface/safetensors#format . The format allows a header of
+100,000,000 bytes; 16 MiB hold 100,000 tensors and parse in well under a second.
+"""
+
+from typing import Any, BinaryIO
+
+import msgspec
+
+from joynet_sdk.storage.scan.reader import Header, Weights
+
+MAX_HEADER_BYTES = 16 * 1024 * 1024
+_BITS = {
+    "BOOL": 8, "U8": 8, "I8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8,
+    "U16": 16, "I16": 16, "F16": 16, "BF16": 16,
+    "U32": 32, "I32": 32, "F32": 32,
+    "U64": 64, "I64": 64, "F64": 64, "C64": 64,
+    "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6,
+}  # fmt: skip
+
+
+class _Tensor(msgspec.Struct, forbid_unknown_fields=True):
+    dtype: str
+    shape: list[int]
+    data_offsets: tuple[int, int]
+
+
+def read_safetensors(file: BinaryIO, name: str, size: int) -> Weights:
+    """Check a safetensors header against the file it begins.
+
+    Raises:
+        InvalidInputError: Too large, not JSON, or tensors that overlap, leave gaps, lie outside
+            the file, or whose shape and dtype do not make their bytes.
+    """
+    header = Header(file, name, size, 8 + MAX_HEADER_BYTES)
+    length = header.u64("header length")
+    if length > MAX_HEADER_BYTES:
+        raise header.bad(f"header claims {length} bytes, expected <= {MAX_HEADER_BYTES}")
+    try:
+        entries = msgspec.json.decode(header.take(length, "header"), type=dict[str, msgspec.Raw])
+        metadata = msgspec.json.decode(
+            entries.pop("__metadata__", msgspec.Raw(b"{}")), type=dict[str, str]
+        )
+        tensors = {key: msgspec.json.decode(value, type=_Tensor) for key, value in entries.items()}
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise header.bad(f"header is not a safetensors header: {error}") from None
+    if not tensors:
+        raise header.bad("holds no tensors, expected at least one")
+    parameters = sum(_check_tensor(header, key, tensor) for key, tensor in tensors.items())
+    data = size - 8 - length
+    _check_coverage(header, tensors, data)
+    return Weights("safetensors", len(tensors), parameters, data, _architecture(metadata))
+
+
+def _check_tensor(header: Header, name: str, tensor: _Tensor) -> int:
+    bits = _BITS.get(tensor.dtype)
+    if bits is None:
+        raise header.bad(f"tensor {name[:80]!r} has dtype {tensor.dtype[:20]!r}, not a known one")
+    count = header.elements(name, tensor.shape)
+    begin, end = tensor.data_offsets
+    if count * bits != (end - begin) * 8:
+        raise header.bad(
+            f"tensor {name[:80]!r} has {end - begin} bytes, "
+            f"expected {count * bits / 8:g} for shape {tensor.shape} of {tensor.dtype}"
+        )
+    return count
+
+
+def _check_coverage(header: Header, tensors: dict[str, _Tensor], data: int) -> None:
+    at = 0
+    for name, tensor in sorted(tensors.items(), key=lambda item: item[1].data_offsets):
+        begin, end = tensor.data_offsets
+        if begin != at:
+            problem = "overlaps another" if begin < at else "leaves a gap before it"
+            raise header.bad(f"tensor {name[:80]!r} at byte {begin} {problem}, expected {at}")
+        at = end
+    if at != data:
+        raise header.bad(f"tensors end at byte {at}, the file's data has {data}")
+
+
+def _architecture(metadata: dict[str, str]) -> str | None:
+    """A QModel says so in its metadata (docs/spec/qmodel.md)."""
+    if "qmodel" not in metadata:
+        return None
+    try:
+        document: Any = msgspec.json.decode(metadata["qmodel"])
+    except msgspec.MsgspecError:
+        return None
+    found = document.get("format") if isinstance(document, dict) else None
+    return found if isinstance(found, str) else None
