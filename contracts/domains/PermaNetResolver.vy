@@ -11,6 +11,8 @@
      << 32 | times cleared. The registry gives generation 0 for a name that is not live,
      and nothing is ever written under version 0: an expired name reads as empty, a name
      registered anew starts empty, and neither costs a write.
+     Byte strings are packed: the first slot holds two bytes of length and 30 of content,
+     each further slot 32. Vyper's own layout spends one more slot (22,000 gas) on each.
 @custom:security Nobody owns this contract. Records are written by the live owner of a name,
         the owner's operators, and its registry while it registers the name. An account
         approved for one token (a market) cannot write records.
@@ -42,12 +44,19 @@ _SUPPORTED_INTERFACES: constant(bytes4[8]) = [
 REGISTRY: public(immutable(IPermaNetDomainRegistry))
 
 
+# @dev A byte string and its two bytes of length fill at most so many words.
+_MAX_WORDS: constant(uint256) = 17
+_ADDRESS: constant(uint256) = 1  # kinds of byte strings, see `_slot`
+_TEXT: constant(uint256) = 2
+_CONTENTHASH: constant(uint256) = 3
+
+
 # 5. state: every record by node, then version
+# @dev Node -> times cleared, over all owners.
 _clears: HashMap[bytes32, uint256]
+# @dev `_slot` -> packed byte string.
+_strings: HashMap[bytes32, bytes32[_MAX_WORDS]]
 _eth_addresses: HashMap[bytes32, HashMap[uint256, address]]
-_addresses: HashMap[bytes32, HashMap[uint256, HashMap[uint256, Bytes[128]]]]
-_texts: HashMap[bytes32, HashMap[uint256, HashMap[String[64], String[512]]]]
-_contenthashes: HashMap[bytes32, HashMap[uint256, Bytes[128]]]
 _pubkeys: HashMap[bytes32, HashMap[uint256, bytes32[2]]]
 _models: HashMap[bytes32, HashMap[uint256, bytes32]]
 _paytos: HashMap[bytes32, HashMap[uint256, address]]
@@ -81,7 +90,8 @@ def setAddr(node: bytes32, coin_type: uint256, binary: Bytes[128]):
         self._eth_addresses[node][version] = account
         log IPermaNetResolver.AddrChanged(node=node, a=account)
     else:
-        self._addresses[node][version][coin_type] = binary
+        key: bytes32 = convert(coin_type, bytes32)
+        self._store(self._slot(node, version, _ADDRESS, key), binary)
     log IPermaNetResolver.AddressChanged(node=node, coinType=coin_type, newAddress=binary)
 
 
@@ -93,7 +103,10 @@ def setText(node: bytes32, key: String[64], content: String[512]):
     @param key Name of the record, such as `url` or `endpoint`.
     @param content The text; empty deletes.
     """
-    self._texts[node][self._version_to_write(node)][key] = content
+    version: uint256 = self._version_to_write(node)
+    self._store(
+        self._slot(node, version, _TEXT, keccak256(key)), convert(content, Bytes[512])
+    )
     log IPermaNetResolver.TextChanged(node=node, indexedKey=key, key=key, value=content)
 
 
@@ -104,7 +117,8 @@ def setContenthash(node: bytes32, hash: Bytes[128]):
     @param node Node of a live name that the caller manages.
     @param hash Multicodec-prefixed hash; empty deletes.
     """
-    self._contenthashes[node][self._version_to_write(node)] = hash
+    version: uint256 = self._version_to_write(node)
+    self._store(self._slot(node, version, _CONTENTHASH, empty(bytes32)), hash)
     log IPermaNetResolver.ContenthashChanged(node=node, hash=hash)
 
 
@@ -196,7 +210,8 @@ def addr(node: bytes32, coin_type: uint256) -> Bytes[128]:
     """
     version: uint256 = self._version(node)
     if coin_type != ETH_COIN_TYPE:
-        return self._addresses[node][version][coin_type]
+        key: bytes32 = convert(coin_type, bytes32)
+        return convert(self._load(self._slot(node, version, _ADDRESS, key)), Bytes[128])
     account: address = self._eth_addresses[node][version]
     if account == empty(address):
         return b""
@@ -212,7 +227,8 @@ def text(node: bytes32, key: String[64]) -> String[512]:
     @param key Name of the record.
     @return String The text; empty for none.
     """
-    return self._texts[node][self._version(node)][key]
+    slot: bytes32 = self._slot(node, self._version(node), _TEXT, keccak256(key))
+    return convert(self._load(slot), String[512])
 
 
 @external
@@ -223,7 +239,8 @@ def contenthash(node: bytes32) -> Bytes[128]:
     @param node Node of the name.
     @return Bytes Multicodec-prefixed hash; empty for none.
     """
-    return self._contenthashes[node][self._version(node)]
+    slot: bytes32 = self._slot(node, self._version(node), _CONTENTHASH, empty(bytes32))
+    return convert(self._load(slot), Bytes[128])
 
 
 @external
@@ -340,3 +357,50 @@ def _version_in(node: bytes32, scope: uint256) -> uint256:
     if scope == 0:
         return 0
     return (scope << 32) | self._clears[node]
+
+
+@internal
+@pure
+def _slot(node: bytes32, version: uint256, kind: uint256, key: bytes32) -> bytes32:
+    """
+    @dev Where a byte string is kept.
+    @param node Node of the name.
+    @param version Version of its records.
+    @param kind _ADDRESS, _TEXT or _CONTENTHASH.
+    @param key What tells strings of one kind apart.
+    @return bytes32 Key in `_strings`.
+    """
+    return keccak256(abi_encode(node, version, kind, key))
+
+
+@internal
+def _store(slot: bytes32, data: Bytes[512]):
+    """
+    @dev Write a byte string; words of a longer one before it are left and never read.
+    @param slot Key in `_strings`.
+    @param data The bytes.
+    """
+    size: uint256 = len(data)
+    prefix: bytes2 = convert(convert(size, uint16), bytes2)
+    packed: Bytes[546] = concat(prefix, data, empty(bytes32))
+    for i: uint256 in range((size + 33) // 32, bound=_MAX_WORDS):
+        self._strings[slot][i] = extract32(packed, 32 * i)
+
+
+@internal
+@view
+def _load(slot: bytes32) -> Bytes[512]:
+    """
+    @dev Read a byte string.
+    @param slot Key in `_strings`.
+    @return Bytes The bytes; empty if nothing was ever written.
+    """
+    first: bytes32 = self._strings[slot][0]
+    size: uint256 = convert(first, uint256) >> 240
+    words: bytes32[_MAX_WORDS] = empty(bytes32[_MAX_WORDS])
+    words[0] = first
+    for i: uint256 in range(1, (size + 33) // 32, bound=_MAX_WORDS):
+        words[i] = self._strings[slot][i]
+    # An array of words is encoded as those words and nothing else.
+    packed: Bytes[544] = abi_encode(words)
+    return convert(slice(packed, 2, size), Bytes[512])

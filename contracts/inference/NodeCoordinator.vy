@@ -66,8 +66,8 @@ exports: (
 # 4. constants and immutables
 MAX_FEE_BPS: public(constant(uint256)) = 500
 FEE_NOTICE: public(constant(uint256)) = 86_400  # seconds
-MAX_OFFERS: public(constant(uint256)) = 64  # per model
-MAX_MODELS: public(constant(uint256)) = 16  # per node
+_MAX_OFFERS: constant(uint256) = 64  # per model
+_MAX_MODELS: constant(uint256) = 16  # per node
 _BPS: constant(uint256) = 10_000
 _ONE: constant(uint256) = 10**18
 
@@ -103,9 +103,9 @@ _peer_key_used: HashMap[bytes32, bool]
 # @dev Node id -> model -> offer.
 _offers: HashMap[uint256, HashMap[bytes32, INodeCoordinator.Offer]]
 # @dev Model -> nodes that offer it.
-_offering_nodes: HashMap[bytes32, DynArray[uint256, MAX_OFFERS]]
+_offering_nodes: HashMap[bytes32, DynArray[uint256, _MAX_OFFERS]]
 # @dev Node id -> models that it offers.
-_offered_models: HashMap[uint256, DynArray[bytes32, MAX_MODELS]]
+_offered_models: HashMap[uint256, DynArray[bytes32, _MAX_MODELS]]
 # @dev Vault -> model -> whether one of its nodes offers it.
 _vault_offers: HashMap[address, HashMap[bytes32, bool]]
 
@@ -183,34 +183,17 @@ def register(
     @return uint256 The node id, counted from 1.
     """
     circuit_breaker._require_not_paused()
-    assert payout != empty(address), "NodeCoordinator: zero payout"
     node_id: uint256 = self.node_count + 1
     self.node_count = node_id
     voucher_escrow._bind_operator(operator, node_id)
-    peer_key: Bytes[33] = self._prove_peer_key(
-        node_id, peer_public_key, self._peer_key_digest(msg.sender, operator), v, r, s
-    )
-    self._nodes[node_id] = INodeCoordinator.Node(
-        vault=msg.sender,
-        operator=operator,
-        payout=payout,
-        peer_key=peer_key,
-        endpoint=endpoint,
-        cell=cell,
-        capacity=capacity,
-        active=True,
-        registered_at=block.timestamp,
-    )
-    log INodeCoordinator.NodeRegistered(
-        node_id=node_id,
-        vault=msg.sender,
-        operator=operator,
-        payout=payout,
-        peer_key=peer_key,
-        endpoint=endpoint,
-        cell=cell,
-        capacity=capacity,
-    )
+    self._nodes[node_id].vault = msg.sender
+    self._nodes[node_id].operator = operator
+    self._nodes[node_id].active = True
+    self._nodes[node_id].registered_at = block.timestamp
+    log INodeCoordinator.NodeRegistered(node_id=node_id, vault=msg.sender, operator=operator)
+    self._set_payout(node_id, payout)
+    self._set_peer_key(node_id, operator, peer_public_key, v, r, s)
+    self._set_endpoint(node_id, endpoint, cell, capacity)
     return node_id
 
 
@@ -225,10 +208,7 @@ def rotate_operator(node_id: uint256, operator: address, v: uint256, r: bytes32,
     @param s Its lower-half s.
     """
     self._check_vault(node_id)
-    digest: bytes32 = self._peer_key_digest(msg.sender, operator)
-    assert voucher_escrow._is_signer(self._peer_signers[node_id], digest, v, r, s), (
-        "NodeCoordinator: bad peer key signature"
-    )
+    self._check_peer_signature(self._peer_signers[node_id], operator, v, r, s)
     voucher_escrow._bind_operator(operator, node_id)
     log INodeCoordinator.OperatorRotated(
         node_id=node_id, old_operator=self._nodes[node_id].operator, new_operator=operator
@@ -249,10 +229,7 @@ def rotate_peer_key(
     @param s Its lower-half s.
     """
     self._check_vault(node_id)
-    digest: bytes32 = self._peer_key_digest(msg.sender, self._nodes[node_id].operator)
-    peer_key: Bytes[33] = self._prove_peer_key(node_id, peer_public_key, digest, v, r, s)
-    self._nodes[node_id].peer_key = peer_key
-    log INodeCoordinator.PeerKeyRotated(node_id=node_id, peer_key=peer_key)
+    self._set_peer_key(node_id, self._nodes[node_id].operator, peer_public_key, v, r, s)
 
 
 @external
@@ -263,9 +240,7 @@ def set_payout(node_id: uint256, payout: address):
     @param payout The receiver.
     """
     self._check_vault(node_id)
-    assert payout != empty(address), "NodeCoordinator: zero payout"
-    self._nodes[node_id].payout = payout
-    log INodeCoordinator.PayoutSet(node_id=node_id, payout=payout)
+    self._set_payout(node_id, payout)
 
 
 @external
@@ -278,12 +253,7 @@ def set_endpoint(node_id: uint256, endpoint: String[256], cell: String[16], capa
     @param capacity Requests served at once.
     """
     self._check_controller(node_id)
-    self._nodes[node_id].endpoint = endpoint
-    self._nodes[node_id].cell = cell
-    self._nodes[node_id].capacity = capacity
-    log INodeCoordinator.EndpointSet(
-        node_id=node_id, endpoint=endpoint, cell=cell, capacity=capacity
-    )
+    self._set_endpoint(node_id, endpoint, cell, capacity)
 
 
 @external
@@ -433,11 +403,11 @@ def redeem(
         if i == len(vouchers):
             break
         voucher: IVoucherEscrow.Voucher = vouchers[i]
-        assert voucher_escrow._node_of_operator[voucher.operator] == node_id, concat(
-            "NodeCoordinator: another node's voucher at index ", uint2str(i)
+        assert voucher_escrow._node_of_operator[voucher.operator] == node_id, self._at_index(
+            "NodeCoordinator: another node's voucher at index ", i
         )
-        assert voucher_escrow._is_signed(voucher, signatures[i]), concat(
-            "NodeCoordinator: bad signature at index ", uint2str(i)
+        assert voucher_escrow._is_signed(voucher, signatures[i]), self._at_index(
+            "NodeCoordinator: bad signature at index ", i
         )
         if i == 0 or voucher.model_id != model_id:
             self._pay_royalty(market, model_id, run)
@@ -499,7 +469,6 @@ def flush_fees() -> uint256:
     fees: uint256 = self.pending_fees
     assert fees > 0, "NodeCoordinator: no fees to flush"
     self.pending_fees = 0
-    self._approve(voucher_escrow.JOY.address, fees)
     extcall self._joy().add_rewards(fees)
     log INodeCoordinator.FeesFlushed(amount=fees)
     return fees
@@ -589,7 +558,7 @@ def offer(node_id: uint256, model_id: bytes32) -> INodeCoordinator.Offer:
 
 @external
 @view
-def offers_of(model_id: bytes32) -> DynArray[uint256, MAX_OFFERS]:
+def offers_of(model_id: bytes32) -> DynArray[uint256, _MAX_OFFERS]:
     """
     @notice Nodes that offer a model, in no order, inactive ones included.
     @param model_id The model.
@@ -600,7 +569,7 @@ def offers_of(model_id: bytes32) -> DynArray[uint256, MAX_OFFERS]:
 
 @external
 @view
-def models_of(node_id: uint256) -> DynArray[bytes32, MAX_MODELS]:
+def models_of(node_id: uint256) -> DynArray[bytes32, _MAX_MODELS]:
     """
     @notice Models that a node offers, in no order.
     @param node_id The node.
@@ -613,7 +582,7 @@ def models_of(node_id: uint256) -> DynArray[bytes32, MAX_MODELS]:
 @view
 def candidates(
     model_id: bytes32, max_price: uint256, bond: uint256
-) -> DynArray[INodeCoordinator.Candidate, MAX_OFFERS]:
+) -> DynArray[INodeCoordinator.Candidate, _MAX_OFFERS]:
     """
     @notice Active nodes that offer a model for at most `max_price` and whose vault has free
             provision of at least `bond`. One per vault.
@@ -622,7 +591,7 @@ def candidates(
     @param bond JOY wei that each must be able to lock.
     @return DynArray The candidates and their drawing weights, never 0.
     """
-    found: DynArray[INodeCoordinator.Candidate, MAX_OFFERS] = []
+    found: DynArray[INodeCoordinator.Candidate, _MAX_OFFERS] = []
     for node_id: uint256 in self._offering_nodes[model_id]:
         if self._offers[node_id][model_id].price > max_price:
             continue
@@ -687,32 +656,85 @@ def scheduled_fee() -> (uint256, uint256):
 
 # 9. internal
 @internal
-def _prove_peer_key(
-    node_id: uint256, public_key: Bytes[64], digest: bytes32, v: uint256, r: bytes32, s: bytes32
-) -> Bytes[33]:
+def _set_payout(node_id: uint256, payout: address):
     """
-    @dev Check the possession of a new peer key and tie it to a node, for ever. The key is told
-         apart by x alone: y and -y have the same private key, up to its sign.
+    @dev Set where earnings go.
     @param node_id The node.
+    @param payout The receiver.
+    """
+    assert payout != empty(address), "NodeCoordinator: zero payout"
+    self._nodes[node_id].payout = payout
+    log INodeCoordinator.PayoutSet(node_id=node_id, payout=payout)
+
+
+@internal
+def _set_endpoint(node_id: uint256, endpoint: String[256], cell: String[16], capacity: uint256):
+    """
+    @dev Set where and how the node is reached.
+    @param node_id The node.
+    @param endpoint Multiaddrs, comma separated.
+    @param cell H3 cell, hex.
+    @param capacity Requests served at once.
+    """
+    self._nodes[node_id].endpoint = endpoint
+    self._nodes[node_id].cell = cell
+    self._nodes[node_id].capacity = capacity
+    log INodeCoordinator.EndpointSet(
+        node_id=node_id, endpoint=endpoint, cell=cell, capacity=capacity
+    )
+
+
+@internal
+def _set_peer_key(
+    node_id: uint256,
+    operator: address,
+    public_key: Bytes[64],
+    v: uint256,
+    r: bytes32,
+    s: bytes32,
+):
+    """
+    @dev Check the possession of a new peer key and tie it to the caller's node, for ever. The
+         key is told apart by x alone: who has the private key of (x, y) has that of (x, -y).
+    @param node_id The node.
+    @param operator The node's operator.
     @param public_key x || y.
-    @param digest What it signed.
     @param v 27 or 28.
-    @param r r.
-    @param s s.
-    @return Bytes The compressed key.
+    @param r Signature by the key over `peer_key_digest(caller, operator)`.
+    @param s Its lower-half s.
     """
     assert len(public_key) == 64, "NodeCoordinator: peer key must be 64 bytes"
     signer: address = convert(convert(keccak256(public_key), uint256) & (2**160 - 1), address)
-    assert voucher_escrow._is_signer(signer, digest, v, r, s), (
-        "NodeCoordinator: bad peer key signature"
-    )
+    self._check_peer_signature(signer, operator, v, r, s)
     x: bytes32 = extract32(public_key, 0)
     assert not self._peer_key_used[x], "NodeCoordinator: peer key was used before"
     self._peer_key_used[x] = True
     self._peer_signers[node_id] = signer
-    if extract32(public_key, 32, output_type=uint256) % 2 == 0:
-        return concat(b"\x02", x)
-    return concat(b"\x03", x)
+    prefix: Bytes[1] = b"\x02"
+    if extract32(public_key, 32, output_type=uint256) % 2 == 1:
+        prefix = b"\x03"
+    peer_key: Bytes[33] = concat(prefix, x)
+    self._nodes[node_id].peer_key = peer_key
+    log INodeCoordinator.PeerKeySet(node_id=node_id, peer_key=peer_key)
+
+
+@internal
+@view
+def _check_peer_signature(
+    signer: address, operator: address, v: uint256, r: bytes32, s: bytes32
+):
+    """
+    @dev Let only a peer key's proof of possession pass.
+    @param signer Address of the peer key.
+    @param operator The operator that it names.
+    @param v 27 or 28.
+    @param r r.
+    @param s s.
+    """
+    digest: bytes32 = self._peer_key_digest(msg.sender, operator)
+    assert voucher_escrow._is_signer(signer, digest, v, r, s), (
+        "NodeCoordinator: bad peer key signature"
+    )
 
 
 @internal
@@ -727,12 +749,11 @@ def _enter(node_id: uint256, model_id: bytes32):
     assert not self._vault_offers[vault][model_id], (
         "NodeCoordinator: vault already offers this model"
     )
-    assert len(self._offered_models[node_id]) < MAX_MODELS, "NodeCoordinator: too many offers"
+    assert len(self._offered_models[node_id]) < _MAX_MODELS, "NodeCoordinator: too many offers"
     market: IModelMarketplace = IModelMarketplace(links._link("ModelMarketplace"))
-    record: IModelMarketplace.Listing = staticcall market.listing(model_id)
-    assert record.active, "NodeCoordinator: model is not listed"
+    assert staticcall market.is_active(model_id), "NodeCoordinator: model is not listed"
 
-    if len(self._offering_nodes[model_id]) == MAX_OFFERS:
+    if len(self._offering_nodes[model_id]) == _MAX_OFFERS:
         lowest: uint256 = 0
         lowest_provision: uint256 = max_value(uint256)
         for rival: uint256 in self._offering_nodes[model_id]:
@@ -763,14 +784,14 @@ def _remove_offer(node_id: uint256, model_id: bytes32, displaced_by: uint256):
 
     last_node: uint256 = self._offering_nodes[model_id].pop()
     if last_node != node_id:
-        for i: uint256 in range(MAX_OFFERS):
+        for i: uint256 in range(_MAX_OFFERS):
             if self._offering_nodes[model_id][i] == node_id:
                 self._offering_nodes[model_id][i] = last_node
                 break
 
     last_model: bytes32 = self._offered_models[node_id].pop()
     if last_model != model_id:
-        for i: uint256 in range(MAX_MODELS):
+        for i: uint256 in range(_MAX_MODELS):
             if self._offered_models[node_id][i] == model_id:
                 self._offered_models[node_id][i] = last_model
                 break
@@ -817,13 +838,25 @@ def _pay_royalty(market: address, model_id: bytes32, amount: uint256):
 
 
 @internal
+@pure
+def _at_index(reason: String[64], i: uint256) -> String[142]:
+    """
+    @dev A revert reason that names a voucher.
+    @param reason The reason.
+    @param i Index of the voucher.
+    @return String Both together.
+    """
+    return concat(reason, uint2str(i))
+
+
+@internal
 def _approve(spender: address, amount: uint256):
     """
     @dev Let `spender` pull exactly `amount`.
     @param spender The spender.
     @param amount JOY wei.
     """
-    assert extcall voucher_escrow.JOY.approve(spender, amount), "NodeCoordinator: not approved"
+    extcall voucher_escrow.JOY.approve(spender, amount)
 
 
 @internal

@@ -12,6 +12,7 @@
      mined can list the same id first. A publisher that lost the race changes the manifest
      (any byte gives a new id) and sends it through a private relay; buyers follow names
      (`minilm.joy`), which only their owner can bind.
+     Answers of JoyToken are not looked at: it reverts and never answers False.
 @custom:security The owner can pause new listings for a bounded time, and replace links after
         a delay. The owner cannot touch a listing, its shares, an account or a claim.
 @custom:kill Call `pause()`: listings stop; `pay`, `distribute`, `claim` go on.
@@ -208,7 +209,7 @@ def pay(model_id: bytes32, amount: uint256):
     holdings: uint256 = staticcall JOY.balanceOf(self)
     royalty_split._credit(model_id, amount)
     circuit_breaker._add_inflow(amount, holdings)
-    assert extcall JOY.transferFrom(msg.sender, self, amount), "ModelMarketplace: not paid"
+    extcall JOY.transferFrom(msg.sender, self, amount)
     log IModelMarketplace.ModelPaid(model_id=model_id, payer=msg.sender, amount=amount)
 
 
@@ -263,6 +264,17 @@ def listing(model_id: bytes32) -> IModelMarketplace.Listing:
     record: IModelMarketplace.Listing = self._listings[model_id]
     record.price, record.token_price = self._prices(model_id)
     return record
+
+
+@external
+@view
+def is_active(model_id: bytes32) -> bool:
+    """
+    @notice Whether a model is on the market.
+    @param model_id The model.
+    @return bool False if it was never listed, or is delisted.
+    """
+    return self._listings[model_id].active
 
 
 @external
@@ -361,7 +373,7 @@ def _claim(account: address) -> uint256:
     sent: uint256 = circuit_breaker._take_outflow(owed, staticcall JOY.balanceOf(self))
     assert sent > 0, "ModelMarketplace: outflow limit reached, claim in the next epoch"
     royalty_split._claimable[account] = owed - sent
-    assert extcall JOY.transfer(account, sent), "ModelMarketplace: not sent"
+    extcall JOY.transfer(account, sent)
     log IModelMarketplace.Claimed(account=account, amount=sent)
     return sent
 

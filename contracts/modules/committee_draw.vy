@@ -18,7 +18,7 @@ from ..interfaces import INodeCoordinator
 
 # 4. constants and immutables
 MAX_CANDIDATES: constant(uint256) = 64
-MAX_SEATS: constant(uint256) = 43  # an escalation of a committee of 21
+MAX_SEATS: constant(uint256) = 43  # as in job_store
 
 
 # 9. internal

@@ -17,9 +17,6 @@
 """
 
 
-# 1. interfaces: none
-
-
 # 2. modules
 from snekmate.auth import ownable
 uses: ownable

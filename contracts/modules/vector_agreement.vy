@@ -15,18 +15,11 @@
 
 
 # 4. constants and immutables
-_SIGNS: constant(uint256) = (
-    0x8000800080008000800080008000800080008000800080008000800080008000
-)
-_LANES: constant(uint256) = (
-    0x0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff
-)
-_GUARDS: constant(uint256) = (
-    0x0002000000020000000200000002000000020000000200000002000000020000
-)
-_ONES: constant(uint256) = (
-    0x0000000100000001000000010000000100000001000000010000000100000001
-)
+# A constant in each of the eight lanes of a word.
+_ONES: constant(uint256) = max_value(uint256) // (2**32 - 1)
+_LANES: constant(uint256) = max_value(uint256) // (2**32 - 1) * (2**16 - 1)
+_SIGNS: constant(uint256) = max_value(uint256) // (2**32 - 1) * 2**15
+_GUARDS: constant(uint256) = max_value(uint256) // (2**32 - 1) * 2**17
 
 
 # 9. internal
@@ -42,27 +35,40 @@ def _agree(a: Bytes[2048], b: Bytes[2048], tolerance: uint256) -> bool:
     """
     if len(a) != len(b) or len(a) % 2 == 1:
         return False
-    padded_a: Bytes[2080] = concat(a, empty(bytes32))
-    padded_b: Bytes[2080] = concat(b, empty(bytes32))
+    padded_a: Bytes[2080] = self._pad(a)
+    padded_b: Bytes[2080] = self._pad(b)
     spread: uint256 = tolerance * _ONES + _GUARDS
+    guards: uint256 = _GUARDS
     for i: uint256 in range((len(a) + 31) // 32, bound=64):
-        x: uint256 = extract32(padded_a, 32 * i, output_type=uint256) ^ _SIGNS
-        y: uint256 = extract32(padded_b, 32 * i, output_type=uint256) ^ _SIGNS
-        if not self._lanes_agree(x & _LANES, y & _LANES, spread):
-            return False
-        if not self._lanes_agree((x >> 16) & _LANES, (y >> 16) & _LANES, spread):
-            return False
-    return True
+        x: uint256 = extract32(padded_a, 32 * i, output_type=uint256)
+        y: uint256 = extract32(padded_b, 32 * i, output_type=uint256)
+        guards &= self._compare(x, y, spread) & self._compare(x >> 16, y >> 16, spread)
+    return guards == _GUARDS
 
 
 @internal
 @pure
-def _lanes_agree(x: uint256, y: uint256, spread: uint256) -> bool:
+def _compare(x: uint256, y: uint256, spread: uint256) -> uint256:
     """
-    @dev Compare eight components.
-    @param x Eight lanes of 32 bits, each in [0, 65535].
-    @param y Eight lanes of 32 bits, each in [0, 65535].
+    @dev Compare the component in the low half of each lane. Nothing here wraps: see the top.
+    @param x Eight lanes of 32 bits.
+    @param y Eight lanes of 32 bits.
     @param spread tolerance + 2**17 in each lane.
-    @return bool Whether |x - y| <= tolerance in every lane.
+    @return uint256 Bit 17 of a lane is set if |x - y| <= tolerance in it.
     """
-    return (x + spread - y) & (y + spread - x) & _GUARDS == _GUARDS
+    left: uint256 = (x & _LANES) ^ _SIGNS
+    right: uint256 = (y & _LANES) ^ _SIGNS
+    return unsafe_sub(unsafe_add(left, spread), right) & unsafe_sub(
+        unsafe_add(right, spread), left
+    )
+
+
+@internal
+@pure
+def _pad(vector: Bytes[2048]) -> Bytes[2080]:
+    """
+    @dev Append zeros, so that the last word can be read whole.
+    @param vector The vector.
+    @return Bytes The vector and 32 zeros.
+    """
+    return concat(vector, empty(bytes32))

@@ -13,6 +13,7 @@
      cover stays `unpaid` in the channel and is taken by the next redemption after the payer
      allocated more. Payers are accounts with a key: ERC-1271 contract signatures are not
      supported, a contract wallet lets a plain account pay for it.
+     Answers of JoyToken are not looked at: it reverts and never answers False.
      Write `initializes: voucher_escrow[circuit_breaker := circuit_breaker,
      eip712_domain_separator := eip712_domain_separator]`, call `_bind_operator` once for each
      operator key and `_settle` for each voucher.
@@ -99,7 +100,7 @@ def deposit(amount: uint256):
     circuit_breaker._require_not_paused()
     circuit_breaker._add_inflow(amount, staticcall JOY.balanceOf(self))
     self._free[msg.sender] += amount
-    assert extcall JOY.transferFrom(msg.sender, self, amount), "voucher_escrow: not paid"
+    extcall JOY.transferFrom(msg.sender, self, amount)
     log IVoucherEscrow.Deposited(payer=msg.sender, amount=amount)
 
 
@@ -110,8 +111,7 @@ def withdraw(amount: uint256) -> uint256:
     @param amount JOY wei.
     @return uint256 JOY wei sent; the outflow limit may hold back the rest until later.
     """
-    free: uint256 = self._free[msg.sender]
-    assert amount <= free, "voucher_escrow: free balance too low"
+    free: uint256 = self._enough_free(amount)
     sent: uint256 = self._grant_outflow(amount)
     self._free[msg.sender] = free - sent
     self._send(msg.sender, sent)
@@ -128,9 +128,7 @@ def allocate(operator: address, amount: uint256):
     """
     circuit_breaker._require_not_paused()
     node_id: uint256 = self._known_node(operator)
-    free: uint256 = self._free[msg.sender]
-    assert amount <= free, "voucher_escrow: free balance too low"
-    self._free[msg.sender] = free - amount
+    self._free[msg.sender] = self._enough_free(amount) - amount
     self._allocations[msg.sender][node_id].amount += amount
     log IVoucherEscrow.Allocated(
         payer=msg.sender, node_id=node_id, operator=operator, amount=amount
@@ -147,7 +145,6 @@ def request_deallocate(operator: address, amount: uint256):
     """
     node_id: uint256 = self._known_node(operator)
     held: IVoucherEscrow.Allocation = self._allocations[msg.sender][node_id]
-    assert amount > 0, "voucher_escrow: zero amount"
     assert amount <= held.amount - held.redeemed - held.thawing, (
         "voucher_escrow: allocation too low"
     )
@@ -290,22 +287,19 @@ def _settle(
     due: uint256 = seen.royalty_due + self._capped_product(calls, call_price, amount)
     owed: uint256 = seen.unpaid + amount
 
-    redeemed: uint256 = self._allocations[voucher.payer][node_id].redeemed
-    left: uint256 = self._allocations[voucher.payer][node_id].amount - redeemed
+    held: IVoucherEscrow.Allocation = self._allocations[voucher.payer][node_id]
+    left: uint256 = held.amount - held.redeemed
     taken: uint256 = min(owed, left)
     royalty: uint256 = min(due, taken)
-    if taken > 0:
-        self._allocations[voucher.payer][node_id].redeemed = redeemed + taken
-        if self._allocations[voucher.payer][node_id].thawing > left - taken:
-            self._allocations[voucher.payer][node_id].thawing = left - taken
-    if calls > 0:
-        self._channels[key].calls = seen.calls + calls
-    if amount > 0:
-        self._channels[key].amount = seen.amount + amount
-    if owed - taken != seen.unpaid:
-        self._channels[key].unpaid = owed - taken
-    if due - royalty != seen.royalty_due:
-        self._channels[key].royalty_due = due - royalty
+    held.redeemed += taken
+    held.thawing = min(held.thawing, left - taken)
+    self._allocations[voucher.payer][node_id] = held
+    self._channels[key] = Channel(
+        calls=seen.calls + calls,
+        amount=seen.amount + amount,
+        unpaid=owed - taken,
+        royalty_due=due - royalty,
+    )
     return Settlement(calls=calls, taken=taken, royalty=royalty)
 
 
@@ -329,7 +323,20 @@ def _send(account: address, amount: uint256):
     @param account The receiver.
     @param amount JOY wei.
     """
-    assert extcall JOY.transfer(account, amount), "voucher_escrow: not sent"
+    extcall JOY.transfer(account, amount)
+
+
+@internal
+@view
+def _enough_free(amount: uint256) -> uint256:
+    """
+    @dev The caller's free balance.
+    @param amount JOY wei that it must cover.
+    @return uint256 JOY wei, at least `amount`.
+    """
+    free: uint256 = self._free[msg.sender]
+    assert amount <= free, "voucher_escrow: free balance too low"
+    return free
 
 
 @internal

@@ -45,68 +45,60 @@ implements: IJoyToken
 
 
 # 2. modules
-from snekmate.utils import ecdsa
 from snekmate.auth import ownable
 initializes: ownable
 
-from snekmate.utils import eip712_domain_separator
-initializes: eip712_domain_separator
+from . import erc20_core
+initializes: erc20_core
 
 from ..modules import checkpoints
 initializes: checkpoints
+
+from ..modules import stake_rewards
+initializes: stake_rewards
 
 
 # 3. exports, one by one: the external surface is visible in one place
 exports: (
     ownable.owner,
     ownable.transfer_ownership,
-    eip712_domain_separator.eip712Domain,
+    erc20_core.name,
+    erc20_core.symbol,
+    erc20_core.decimals,
+    erc20_core.INITIAL_SUPPLY,
+    erc20_core.totalSupply,
+    erc20_core.balanceOf,
+    erc20_core.allowance,
+    erc20_core.transfer,
+    erc20_core.transferFrom,
+    erc20_core.approve,
+    erc20_core.burn,
+    erc20_core.permit,
+    erc20_core.nonces,
+    erc20_core.DOMAIN_SEPARATOR,
+    erc20_core.eip712Domain,
     checkpoints.clock,
     checkpoints.CLOCK_MODE,
+    stake_rewards.REWARD_PERIOD,
+    stake_rewards.MIN_TOTAL_STAKE,
+    stake_rewards.reward_pool,
 )
 
 
 # 4. constants and immutables
-name: public(constant(String[6])) = "JoyNet"
-symbol: public(constant(String[3])) = "JOY"
-decimals: public(constant(uint8)) = 18
-
-INITIAL_SUPPLY: public(constant(uint256)) = 1_000_000_000 * 10**18  # wei of JOY
 MIN_UNBONDING_DELAY: public(constant(uint256)) = 7 * 86_400  # seconds
 MAX_UNBONDING_DELAY: public(constant(uint256)) = 60 * 86_400  # seconds
 DELAY_NOTICE: public(constant(uint256)) = 7 * 86_400  # seconds from proposal to change
-REWARD_PERIOD: public(constant(uint256)) = 7 * 86_400  # seconds a reward streams for
-# @dev Wei of JOY. While less is staked the reward stream stands still, so that a first
-#      staker of 1 wei cannot take it.
-MIN_TOTAL_STAKE: public(constant(uint256)) = 1_000 * 10**18
 MAX_BENEFICIARY_BPS: public(constant(uint256)) = 5_000  # basis points of a slash
 MAX_TICKETS: public(constant(uint256)) = 16  # unbonding tickets of a vault at a time
 
 _BPS: constant(uint256) = 10_000
-_SCALE: constant(uint256) = 10**18
-_PERMIT_TYPE_HASH: constant(bytes32) = keccak256(
-    "Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"
-)
 _DELEGATION_TYPE_HASH: constant(bytes32) = keccak256(
     "Delegation(address delegatee,uint256 nonce,uint256 expiry)"
 )
 
 
 # 5. state
-struct Stream:
-    unstreamed: uint256  # wei of JOY not yet given to stakers
-    seconds_left: uint256  # until all of it is
-    updated_at: uint256  # unix seconds
-    per_stake: uint256  # wei given to each staked wei since the start, times _SCALE
-    carry: uint256  # wei times _SCALE that did not divide by the total stake, for later
-
-
-balanceOf: public(HashMap[address, uint256])
-allowance: public(HashMap[address, HashMap[address, uint256]])
-totalSupply: public(uint256)
-# @dev Next nonce of `permit` and `delegateBySig`, one sequence for both.
-nonces: public(HashMap[address, uint256])
-
 total_staked: public(uint256)
 total_unbonding: public(uint256)
 _vaults: HashMap[address, IJoyToken.Vault]
@@ -123,15 +115,6 @@ unbonding_delay: public(uint256)
 pending_unbonding_delay: public(uint256)
 unbonding_delay_ready_at: public(uint256)
 
-# @dev Wei of JOY added as rewards and not claimed yet. In units of wei times _SCALE it is
-#      exactly unstreamed + carry + all that vaults have earned: no dust is lost.
-reward_pool: public(uint256)
-_stream: Stream
-# @dev Vault -> `Stream.per_stake` up to which it was settled.
-_settled_at: HashMap[address, uint256]
-# @dev Vault -> wei earned and unclaimed, times _SCALE.
-_earned: HashMap[address, uint256]
-
 
 # 6. constructor
 @deploy
@@ -141,99 +124,11 @@ def __init__(treasury: address, unbonding_delay_: uint256):
     @param unbonding_delay_ Seconds that deprovisioning and unstaking take, in
            [MIN_UNBONDING_DELAY, MAX_UNBONDING_DELAY].
     """
-    assert treasury not in [empty(address), self], "JoyToken: bad receiver"
-    self._check_delay(unbonding_delay_)
     ownable.__init__()
-    eip712_domain_separator.__init__(name, "1")
+    erc20_core.__init__(treasury)
+    self._check_delay(unbonding_delay_)
     self.unbonding_delay = unbonding_delay_
     log IJoyToken.UnbondingDelaySet(delay=unbonding_delay_)
-    self.totalSupply = INITIAL_SUPPLY
-    self.balanceOf[treasury] = INITIAL_SUPPLY
-    log IERC20.Transfer(sender=empty(address), receiver=treasury, value=INITIAL_SUPPLY)
-
-
-# 7. external, state-changing: ERC-20 and permit
-@external
-def transfer(to: address, amount: uint256) -> bool:
-    """
-    @notice Send tokens. The zero address and this contract are refused.
-    @param to Receiver.
-    @param amount Wei of JOY.
-    @return bool Always true.
-    """
-    self._check_receiver(to)
-    self._move(msg.sender, to, amount)
-    return True
-
-
-@external
-def transferFrom(owner: address, to: address, amount: uint256) -> bool:
-    """
-    @notice Send another account's tokens out of its allowance to the caller. An
-            allowance of 2**256 - 1 is not used up.
-    @param owner Account that pays.
-    @param to Receiver.
-    @param amount Wei of JOY.
-    @return bool Always true.
-    """
-    self._check_receiver(to)
-    allowed: uint256 = self.allowance[owner][msg.sender]
-    if allowed != max_value(uint256):
-        assert allowed >= amount, "JoyToken: insufficient allowance"
-        self._approve(owner, msg.sender, unsafe_sub(allowed, amount))
-    self._move(owner, to, amount)
-    return True
-
-
-@external
-def approve(spender: address, amount: uint256) -> bool:
-    """
-    @notice Let another account spend the caller's tokens.
-    @param spender Account that may spend.
-    @param amount Wei of JOY in all; replaces the earlier allowance.
-    @return bool Always true.
-    """
-    self._approve(msg.sender, spender, amount)
-    return True
-
-
-@external
-def burn(amount: uint256):
-    """
-    @notice Destroy the caller's tokens.
-    @param amount Wei of JOY.
-    """
-    self._burn(msg.sender, amount)
-
-
-@external
-def permit(
-    owner: address,
-    spender: address,
-    amount: uint256,
-    deadline: uint256,
-    v: uint8,
-    r: bytes32,
-    s: bytes32,
-):
-    """
-    @notice Set an allowance by the owner's signature (EIP-2612).
-    @param owner Account whose tokens may be spent; the signer.
-    @param spender Account that may spend.
-    @param amount Wei of JOY.
-    @param deadline Unix second until which the signature is good.
-    @param v Signature, recovery id 27 or 28.
-    @param r Signature.
-    @param s Signature, in the lower half.
-    """
-    assert block.timestamp <= deadline, "JoyToken: signature expired"
-    nonce: uint256 = self.nonces[owner]
-    struct_hash: bytes32 = keccak256(
-        abi_encode(_PERMIT_TYPE_HASH, owner, spender, amount, nonce, deadline)
-    )
-    assert self._signer(struct_hash, v, r, s) == owner, "JoyToken: signer is not the owner"
-    self.nonces[owner] = nonce + 1
-    self._approve(owner, spender, amount)
 
 
 # 7. external, state-changing: staking
@@ -245,7 +140,7 @@ def stake(amount: uint256):
     @param amount Wei of JOY, more than 0.
     """
     assert amount > 0, "JoyToken: zero amount"
-    self._move(msg.sender, self, amount)
+    erc20_core._move(msg.sender, self, amount)
     if self.delegates[msg.sender] == empty(address):
         self._delegate(msg.sender, msg.sender)
     self._set_stake(msg.sender, self._vaults[msg.sender].staked + amount)
@@ -297,7 +192,7 @@ def withdraw_unstaked(ticket: uint256) -> uint256:
     self._vaults[msg.sender].unbonding = vault.unbonding - entry.amount
     self.total_unbonding -= entry.amount
     self._drop_empty_tickets(msg.sender)
-    self._move(self, msg.sender, entry.amount)
+    erc20_core._move(self, msg.sender, entry.amount)
     log IJoyToken.UnstakeWithdrawn(vault=msg.sender, ticket=ticket, amount=entry.amount)
     return entry.amount
 
@@ -391,9 +286,9 @@ def slash(
 
     paid: uint256 = min(beneficiary_amount, self._beneficiary_cap(slashed))
     if paid > 0:
-        self._check_receiver(beneficiary)
-        self._move(self, beneficiary, paid)
-    self._burn(self, slashed - paid)
+        erc20_core._check_receiver(beneficiary)
+        erc20_core._move(self, beneficiary, paid)
+    erc20_core._burn(self, slashed - paid)
     log IJoyToken.Slashed(
         vault=vault, service=msg.sender, amount=slashed, beneficiary=beneficiary, paid=paid
     )
@@ -410,17 +305,13 @@ def add_rewards(amount: uint256):
     @param amount Wei of JOY, taken from the caller, more than 0.
     """
     assert amount > 0, "JoyToken: zero amount"
-    self._move(msg.sender, self, amount)
-    self.reward_pool += amount
-    stream: Stream = self._stream_now()
-    total: uint256 = stream.unstreamed + amount
-    stream.seconds_left = (
-        stream.unstreamed * stream.seconds_left + amount * REWARD_PERIOD
-    ) // total
-    stream.unstreamed = total
-    self._stream = stream
+    erc20_core._move(msg.sender, self, amount)
+    stream: stake_rewards.Stream = stake_rewards._add(amount, self.total_staked)
     log IJoyToken.RewardsAdded(
-        payer=msg.sender, amount=amount, unstreamed=total, seconds_left=stream.seconds_left
+        payer=msg.sender,
+        amount=amount,
+        unstreamed=stream.unstreamed,
+        seconds_left=stream.seconds_left,
     )
 
 
@@ -430,12 +321,9 @@ def claim_rewards() -> uint256:
     @notice Collect what the caller's stake has earned.
     @return uint256 Wei of JOY paid; a fraction of a wei stays for the next time.
     """
-    self._settle(msg.sender)
-    earned: uint256 = self._earned[msg.sender]
-    amount: uint256 = earned // _SCALE
-    self._earned[msg.sender] = earned % _SCALE
-    self.reward_pool -= amount
-    self._move(self, msg.sender, amount)
+    stake_rewards._settle(msg.sender, self._vaults[msg.sender].staked, self.total_staked)
+    amount: uint256 = stake_rewards._take(msg.sender)
+    erc20_core._move(self, msg.sender, amount)
     log IJoyToken.RewardsClaimed(vault=msg.sender, amount=amount)
     return amount
 
@@ -467,9 +355,9 @@ def delegateBySig(
     struct_hash: bytes32 = keccak256(
         abi_encode(_DELEGATION_TYPE_HASH, delegatee, nonce, expiry)
     )
-    signer: address = self._signer(struct_hash, v, r, s)
-    assert nonce == self.nonces[signer], "JoyToken: wrong nonce"
-    self.nonces[signer] = nonce + 1
+    signer: address = erc20_core._signer(struct_hash, v, r, s)
+    assert nonce == erc20_core.nonces[signer], "JoyToken: wrong nonce"
+    erc20_core.nonces[signer] = nonce + 1
     self._delegate(signer, delegatee)
 
 
@@ -520,16 +408,6 @@ def apply_unbonding_delay():
 
 
 # 8. external, view
-@external
-@view
-def DOMAIN_SEPARATOR() -> bytes32:
-    """
-    @notice EIP-712 domain separator on the current chain: name "JoyNet", version "1".
-    @return bytes32 The separator.
-    """
-    return eip712_domain_separator._domain_separator_v4()
-
-
 @external
 @view
 def staked(vault: address) -> uint256:
@@ -630,7 +508,7 @@ def rewards_of(vault: address) -> uint256:
     @param vault The vault.
     @return uint256 Wei of JOY.
     """
-    return self._earned_now(vault, self._stream_now().per_stake) // _SCALE
+    return stake_rewards._claimable(vault, self._vaults[vault].staked, self.total_staked)
 
 
 @external
@@ -641,7 +519,7 @@ def reward_stream() -> (uint256, uint256):
     @return uint256 Wei of JOY.
     @return uint256 Seconds left; they pass only while MIN_TOTAL_STAKE is staked.
     """
-    stream: Stream = self._stream_now()
+    stream: stake_rewards.Stream = stake_rewards._stream_now(self.total_staked)
     return stream.unstreamed, stream.seconds_left
 
 
@@ -679,78 +557,6 @@ def getPastTotalSupply(timepoint: uint256) -> uint256:
     return checkpoints._at(empty(address), timepoint)
 
 
-# 9. internal: tokens
-@internal
-@view
-def _check_receiver(to: address):
-    """
-    @dev Keep tokens from the zero address (`burn` is for that) and from this contract,
-         whose balance is fully accounted for.
-    @param to Receiver.
-    """
-    assert to not in [empty(address), self], "JoyToken: bad receiver"
-
-
-@internal
-def _move(sender: address, to: address, amount: uint256):
-    """
-    @dev Move tokens; the receiver was checked by the caller.
-    @param sender Account that pays.
-    @param to Receiver.
-    @param amount Wei of JOY.
-    """
-    balance: uint256 = self.balanceOf[sender]
-    assert balance >= amount, "JoyToken: insufficient balance"
-    self.balanceOf[sender] = unsafe_sub(balance, amount)
-    self.balanceOf[to] += amount
-    log IERC20.Transfer(sender=sender, receiver=to, value=amount)
-
-
-@internal
-def _burn(owner: address, amount: uint256):
-    """
-    @dev Destroy tokens.
-    @param owner Account that loses them.
-    @param amount Wei of JOY.
-    """
-    balance: uint256 = self.balanceOf[owner]
-    assert balance >= amount, "JoyToken: insufficient balance"
-    self.balanceOf[owner] = unsafe_sub(balance, amount)
-    self.totalSupply -= amount
-    log IERC20.Transfer(sender=owner, receiver=empty(address), value=amount)
-
-
-@internal
-def _approve(owner: address, spender: address, amount: uint256):
-    """
-    @dev Set an allowance.
-    @param owner Account whose tokens may be spent.
-    @param spender Account that may spend.
-    @param amount Wei of JOY.
-    """
-    self.allowance[owner][spender] = amount
-    log IERC20.Approval(owner=owner, spender=spender, value=amount)
-
-
-@internal
-@view
-def _signer(struct_hash: bytes32, v: uint8, r: bytes32, s: bytes32) -> address:
-    """
-    @dev Who signed a typed structure; reverts on a high s or an invalid signature.
-    @param struct_hash EIP-712 hashStruct.
-    @param v Signature, recovery id 27 or 28.
-    @param r Signature.
-    @param s Signature.
-    @return address The signer, never zero.
-    """
-    return ecdsa._recover_vrs(
-        eip712_domain_separator._hash_typed_data_v4(struct_hash),
-        convert(v, uint256),
-        convert(r, uint256),
-        convert(s, uint256),
-    )
-
-
 # 9. internal: staking
 @internal
 @pure
@@ -770,9 +576,10 @@ def _set_stake(account: address, amount: uint256):
     @param account The vault.
     @param amount Wei of JOY that it has staked from now on.
     """
-    self._settle(account)
     old: uint256 = self._vaults[account].staked
-    total: uint256 = self.total_staked - old + amount
+    total: uint256 = self.total_staked
+    stake_rewards._settle(account, old, total)
+    total = total - old + amount
     self._vaults[account].staked = amount
     self.total_staked = total
     checkpoints._push(empty(address), total)
@@ -794,6 +601,8 @@ def _take_provision(account: address, from_active: uint256, from_thawing: uint25
 
     self._provisions[account][msg.sender].active -= from_active
     self._provisions[account][msg.sender].thawing -= from_thawing
+    if self._provisions[account][msg.sender].thawing == 0:
+        self._provisions[account][msg.sender].thaw_ends = 0
     self._vaults[account].active = entry.active - from_active
     self._vaults[account].thawing = entry.thawing - from_thawing
     if from_tickets > 0:
@@ -850,55 +659,6 @@ def _beneficiary_cap(slashed: uint256) -> uint256:
     """
     # Divided first: callers may pass 2**256 - 1 to slash all.
     return slashed // _BPS * MAX_BENEFICIARY_BPS + slashed % _BPS * MAX_BENEFICIARY_BPS // _BPS
-
-
-# 9. internal: rewards
-@internal
-@view
-def _stream_now() -> Stream:
-    """
-    @dev The reward stream brought up to this second. It stands still while less than
-         MIN_TOTAL_STAKE is staked.
-    @return Stream To be stored, or looked at.
-    """
-    stream: Stream = self._stream
-    elapsed: uint256 = min(block.timestamp - stream.updated_at, stream.seconds_left)
-    stream.updated_at = block.timestamp
-    total: uint256 = self.total_staked
-    if elapsed == 0 or total < MIN_TOTAL_STAKE:
-        return stream
-    released: uint256 = stream.unstreamed * elapsed // stream.seconds_left
-    stream.unstreamed -= released
-    stream.seconds_left -= elapsed
-    scaled: uint256 = released * _SCALE + stream.carry
-    stream.per_stake += scaled // total
-    stream.carry = scaled % total
-    return stream
-
-
-@internal
-@view
-def _earned_now(account: address, per_stake: uint256) -> uint256:
-    """
-    @dev What a vault has earned and not claimed.
-    @param account The vault.
-    @param per_stake `Stream.per_stake` to settle at.
-    @return uint256 Wei of JOY times _SCALE.
-    """
-    growth: uint256 = per_stake - self._settled_at[account]
-    return self._earned[account] + self._vaults[account].staked * growth
-
-
-@internal
-def _settle(account: address):
-    """
-    @dev Store the stream, and what a vault has earned, as of this second.
-    @param account The vault.
-    """
-    stream: Stream = self._stream_now()
-    self._stream = stream
-    self._earned[account] = self._earned_now(account, stream.per_stake)
-    self._settled_at[account] = stream.per_stake
 
 
 # 9. internal: votes

@@ -48,32 +48,54 @@ class Failure:
 
 def explain(error: BaseException) -> Failure:
     """Say what `error` means to the user. Unknown exceptions are bugs: code `internal`, exit 1."""
+    error = _unwrapped(error)
     if isinstance(error, JoyNetError):
         return Failure(error.code, str(error), error.hint, error.retryable, error.exit_code)
     if isinstance(error, KeyboardInterrupt):
         return Failure("interrupted", "interrupted", None, True, 130)
     if isinstance(error, EOFError):
         return Failure("aborted", "the input ended before an answer was given", None, False, 1)
-    usage = _usage(error)
-    if usage is not None:
-        return usage
-    if isinstance(error, OSError) and error.filename is not None:
-        what = (error.strerror or type(error).__name__).lower()
-        code, status = ("not_found", 5) if isinstance(error, FileNotFoundError) else ("config", 3)
-        return Failure(code, f"{what}: {error.filename}", None, False, status)
-    return Failure(
-        "internal",
-        f"internal error: {type(error).__name__}: {error}",
-        "run it again with -vv to see where it happened",
-        False,
-        1,
-    )
+    return _usage(error) or _system(error) or _bug(error)
+
+
+def _unwrapped(error: BaseException) -> BaseException:
+    """The JoyNet error, or the interrupt, inside a task group's exception group."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    group = error.subgroup((JoyNetError, KeyboardInterrupt)) or error
+    return _unwrapped(group.exceptions[0])
+
+
+def _system(error: BaseException) -> Failure | None:
+    from joynet_sdk.paths import refusal_of
+
+    if not isinstance(error, OSError):
+        return None
+    if isinstance(error, ConnectionError | TimeoutError):
+        text = str(error) or type(error).__name__
+        return Failure("unavailable", f"the connection failed: {text}", None, True, 6)
+    if isinstance(error, FileNotFoundError):
+        missing = error.filename or "the current folder"
+        return Failure("not_found", f"no such file or folder: {missing}", None, False, 5)
+    refusal = refusal_of(error)
+    return explain(refusal) if refusal else None
+
+
+def _bug(error: BaseException) -> Failure:
+    from joynet_sdk.logs import redact
+
+    message = redact(f"internal error: {type(error).__name__}: {error}")
+    hint = "run it again with -vv to see where it happened"
+    return Failure("internal", message, hint, False, 1)
 
 
 def _usage(error: BaseException) -> Failure | None:
+    from typer import Abort
     from typer._click.exceptions import ClickException, NoArgsIsHelpError
     from typer._click.exceptions import UsageError as ClickUsageError
 
+    if isinstance(error, Abort):
+        return Failure("aborted", "cancelled", None, False, 1)
     if not isinstance(error, ClickException):
         return None
     context = error.ctx if isinstance(error, ClickUsageError) else None

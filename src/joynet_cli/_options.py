@@ -34,7 +34,7 @@ PasswordStdin = Annotated[
 ]
 
 # Options that are also settings get their variable through joynet_sdk.config; these are the rest.
-_FLAG_VARIABLES = {
+FLAG_VARIABLES = {
     "JOYNET_JSON": "--json",
     "JOYNET_YES": "--yes",
     "JOYNET_DRY_RUN": "--dry-run",
@@ -53,7 +53,7 @@ def flags_from(environ: Mapping[str, str]) -> list[str]:
         ConfigError: A value that is neither true nor false.
     """
     tokens = []
-    for variable, flag in _FLAG_VARIABLES.items():
+    for variable, flag in FLAG_VARIABLES.items():
         value = environ.get(variable, "").strip().lower()
         if flag == "--verbose" and value in {"2", "3"}:
             tokens += [flag] * int(value)
@@ -95,7 +95,7 @@ def hoist(
             break
         if name in globals_:
             if _takes_value(globals_[name]) and not equals:
-                if not words or words[0].startswith("--"):
+                if not words or words[0].startswith("-"):
                     raise UsageError(f"option {name} needs a value", hint="joynet --help")
                 word = f"{name}={words.pop(0)}"
             taken.append(word)

@@ -4,15 +4,16 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass
 from datetime import date
 from enum import Enum
 from pathlib import PurePath
 from typing import Any, TextIO, TypeVar
 
-from joynet_cli._errors import AbortedError, Failure, UsageError
+from joynet_cli._errors import AbortedError, Failure, UsageError, explain
 from joynet_cli._progress import Bar, open_bar
+from joynet_sdk.errors import JoyNetError
 
 T = TypeVar("T")
 _MAX_JSON_INTEGER = 2**53 - 1
@@ -41,25 +42,37 @@ class Output:
 
     # --- stdout
 
-    def result(self, value: T, human: Callable[[T], None] | None = None) -> None:
+    def result(
+        self,
+        value: T,
+        human: Callable[[T], None] | None = None,
+        *,
+        error: JoyNetError | None = None,
+    ) -> None:
         """Print the outcome of the command; once per run.
 
         Args:
             value: Anything `to_json` takes. Amounts are decimal strings of wei.
             human: Prints it for people; without it, key and value lines.
+            error: Raised once the value is printed: a report whose finding is bad news. With
+                `--json` the one document holds both, `{"ok": false, "error": ..., "result": ...}`.
 
         Raises:
+            JoyNetError: `error`.
             RuntimeError: A second result (a bug in the command).
         """
         if self._has_result:
             raise RuntimeError("a command prints one result")
         self._has_result = True
         if self.json:
-            self._document({"ok": True, "result": to_json(value)})
+            status = {"ok": True} if error is None else explain(error).document()
+            self._document({**status, "result": to_json(value)})
         elif human is not None:
             human(value)
         else:
             self._record(to_json(value))
+        if error is not None:
+            raise error
 
     def event(self, event: Mapping[str, object]) -> None:
         """Print one line of a stream; with `--json` only, people get `line`s."""
@@ -111,7 +124,7 @@ class Output:
 
     def failure(self, failure: Failure) -> None:
         """Print why the command failed: the JSON document on stdout, or two lines on stderr."""
-        if self.json:
+        if self.json and not self._has_result:
             self._document(failure.document())
             return
         message = printable(failure.message).replace("\n", " ")
@@ -171,17 +184,26 @@ class Output:
         sys.stdout.flush()
 
     def _write(self, stream: TextIO, text: str) -> None:
-        try:
-            stream.write(text)
-        except UnicodeEncodeError:
-            encoding = stream.encoding or "ascii"
-            stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        encoding = stream.encoding or "utf-8"
+        shown = text.encode(encoding, "backslashreplace").decode(encoding)
+        stream.write(shown)
         if stream is sys.stderr:
             stream.flush()
 
     def _paint(self, text: str, code: str) -> str:
         is_plain = not self.color or not sys.stderr.isatty() or os.environ.get("NO_COLOR")
         return text if is_plain else f"{code}{text}{_PLAIN}"
+
+
+def is_reader_gone() -> bool:
+    """Whether whoever read our stdout or stderr has closed it, as `head` does."""
+    import select
+
+    poll = select.poll()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # not a file at all, in tests and notebooks
+            poll.register(stream.fileno(), 0)
+    return any(bits & select.POLLERR for _, bits in poll.poll(0))
 
 
 def is_interactive() -> bool:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from joynet_cli._errors import UsageError
 from joynet_cli._output import is_interactive, out
 from joynet_sdk.errors import AuthError
 
 if TYPE_CHECKING:
     from joynet_sdk.client import JoyNet
-
     from joynet_sdk.config import Resolved, Settings
     from joynet_sdk.environment import Environment
 
@@ -153,12 +153,32 @@ def ctx() -> Context:
 
 @contextmanager
 def open_joynet() -> Iterator["JoyNet"]:
-    """A client for the current profile and account; closed at the end of the block."""
+    """A client for the current profile and account; closed at the end of the block.
+
+    It shows the plan of each transaction and asks before it signs.
+    """
+    from joynet_cli._chain import show_plan
     from joynet_sdk.client import JoyNet
 
     context = ctx()
-    with JoyNet.open(context.home, context.settings, password=password_for) as joynet:
+    settings = context.settings.model_copy(update={"account": _account(context)})
+    with JoyNet(
+        context.home,
+        settings,
+        password=password_for,
+        confirm=lambda plan: show_plan(joynet.chain, plan),
+    ) as joynet:
         yield joynet
+
+
+def _account(context: Context) -> str | None:
+    """The chosen account, or the only one there is; None leaves it to whoever must sign."""
+    from joynet_cli._chain import account_name
+
+    try:
+        return account_name(context)
+    except UsageError:
+        return None
 
 
 def password_for(name: str, confirm: bool = False) -> str:

@@ -14,7 +14,7 @@ from typer.main import get_command, get_group
 
 from joynet_cli import _options, _session, commands
 from joynet_cli._errors import explain
-from joynet_cli._output import out
+from joynet_cli._output import is_reader_gone, out
 from joynet_cli.testing import Result, run_cli
 from joynet_sdk.environment import read_environment
 
@@ -113,29 +113,32 @@ def root_command() -> TyperGroup:
 
 def main() -> None:
     """Entry point of the console script."""
-    code = run(sys.argv[1:])
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _drop_stdout()
-    sys.exit(code)
+    sys.exit(run(sys.argv[1:]))
 
 
 def run(argv: Sequence[str]) -> int:
     """Carry out one command line and return the exit code. Never raises."""
     out.configure(json=_wants_json(argv))
     try:
+        return _carry_out(argv)
+    except BrokenPipeError:
+        _drop_output()
+        return 1
+    finally:
+        _session.start(None)
+
+
+def _carry_out(argv: Sequence[str]) -> int:
+    try:
         _dispatch(argv)
         out.end()
     except typer.Exit as stop:
+        sys.stdout.flush()
         return stop.exit_code
-    except BrokenPipeError:
-        _drop_stdout()
-        return 1
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  (the one place that maps all)
+    except (Exception, KeyboardInterrupt) as error:  # the one place that maps all
+        if isinstance(error, BrokenPipeError) and is_reader_gone():
+            raise
         return _fail(error)
-    finally:
-        _session.start(None)
     return 0
 
 
@@ -174,10 +177,7 @@ def _fail(error: BaseException) -> int:
     if failure.code == "usage" and not out.json and failure.message == "a command is missing":
         out.note(str(error))
         return failure.exit_code
-    try:
-        out.failure(failure)
-    except BrokenPipeError:
-        _drop_stdout()
+    out.failure(failure)
     return failure.exit_code
 
 
@@ -204,7 +204,9 @@ def _wants_json(argv: Sequence[str]) -> bool:
     return "--json" in words[: words.index("--")] if "--" in words else "--json" in words
 
 
-def _drop_stdout() -> None:
-    """Send what is left to nowhere: the reader has gone, which is not an error worth a word."""
-    if sys.stdout is sys.__stdout__ and sys.stdout is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _drop_output() -> None:
+    """Send what is left to nowhere: the reader has gone, which is not worth a word."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.__stdout__, sys.__stderr__):
+        if stream is not None:
+            os.dup2(nowhere, stream.fileno())

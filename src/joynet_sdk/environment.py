@@ -12,7 +12,8 @@ class Environment(Mapping[str, str]):
         from_dotenv: Names that came from `.env`.
     """
 
-    def __init__(self, process: Mapping[str, str], dotenv: Mapping[str, str]) -> None:
+    def __init__(self, process: Mapping[str, str], dotenv: Mapping[str, str] | None = None) -> None:
+        dotenv = dotenv or {}
         self.from_dotenv = frozenset(dotenv.keys() - process.keys())
         self._values = {**dotenv, **process}
 
@@ -30,7 +31,7 @@ def read_environment(cwd: Path) -> Environment:
     """The environment of this process and of the `.env` in `cwd`. Nothing is exported."""
     file = cwd / ".env"
     if not file.is_file():
-        return Environment(os.environ, {})
+        return Environment(os.environ)
     from dotenv import dotenv_values
 
     entries = dotenv_values(file, interpolate=False)

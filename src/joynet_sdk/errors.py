@@ -8,6 +8,7 @@ JoyNetError                    exit 1
 |-- NotFoundError              exit 5   no such name, model, node, job, account or CID
 |-- UnavailableError           exit 6   chain, peer or service did not answer in time; retryable
 |   `-- OverloadedError
+|-- RefusedError               a node refused a request; exit 1, 2, 5, 6 or 8 by its reason
 |-- RevertedError              exit 7   a contract reverted
 |-- InsufficientFundsError     exit 8   not enough JOY, ETH, stake or escrow
 |-- PendingError               exit 9   not finished, and resumable
@@ -103,6 +104,33 @@ class OverloadedError(UnavailableError):
     """A peer or a local queue is full."""
 
     code = "overloaded"
+
+
+class RefusedError(JoyNetError):
+    """A node answered a request with an error (docs/spec/wire.md).
+
+    Attributes:
+        wire_code: The answer's code, e.g. "voucher_invalid".
+    """
+
+    code = "refused"
+    _EXIT_CODES: ClassVar[dict[str, int]] = {
+        "bad_request": 2,
+        "too_large": 2,
+        "unknown_model": 5,
+        "not_found": 5,
+        "engine_failed": 6,
+        "lane_busy": 6,
+        "overloaded": 6,
+        "payment_required": 8,
+    }
+
+    def __init__(
+        self, wire_code: str, message: str, *, hint: str | None = None, retryable: bool = False
+    ) -> None:
+        self.wire_code, self.retryable = wire_code, retryable
+        self.exit_code = self._EXIT_CODES.get(wire_code, 1)  # type: ignore[misc]
+        super().__init__(message, hint=hint)
 
 
 class RevertedError(JoyNetError):

@@ -16,6 +16,8 @@ RAW, DAG_PB = 0x55, 0x70
 MAX_SAFE_INTEGER = 2**53 - 1
 MAX_DEPTH = 32
 MAX_MANIFEST_BYTES = 64 * 1024
+# An unterminated string runs to the end, and nothing is tried twice: no quadratic time.
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{\]}]', re.DOTALL)
 
 
 # --- canonical JSON ---------------------------------------------------------------------------
@@ -61,7 +63,7 @@ def parse_canonical_json(data: bytes) -> Any:
         VerificationError: Not JSON, or not in canonical form (duplicate keys, spaces, floats...).
     """
     try:
-        _check_depth(data)
+        check_json_depth(data)
         value = json.loads(data)
         again = canonical_json(value)
     except ValueError as error:  # InvalidInputError is one
@@ -71,10 +73,14 @@ def parse_canonical_json(data: bytes) -> Any:
     return value
 
 
-def _check_depth(data: bytes) -> None:
-    """Bound the nesting before a recursive parser sees it."""
+def check_json_depth(data: bytes) -> None:
+    """Bound the nesting of JSON before a recursive parser sees it; takes linear time.
+
+    Raises:
+        InvalidInputError: Nested deeper than 32 levels.
+    """
     depth = 0
-    for token in re.finditer(rb'"(?:[^"\\]|\\.)*"|[\[{\]}]', data):
+    for token in _STRING_OR_BRACKET.finditer(data):
         depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(token[0], 0)
         if depth > MAX_DEPTH:
             raise InvalidInputError(f"JSON is nested deeper than {MAX_DEPTH} levels")

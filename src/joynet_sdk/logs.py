@@ -6,7 +6,6 @@ import logging
 import os
 import re
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -90,7 +89,7 @@ def _bind(name: str) -> Any:
 def _to_stdlib(logger: Any, method: str, event: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     exc_info = event.pop("exc_info", None)
     text = event.pop("event", "")
-    return (str(text).replace("%", "%%"),), {"exc_info": exc_info, "extra": {"fields": event}}
+    return (str(text),), {"exc_info": exc_info, "extra": {"fields": event}}
 
 
 def configure(
@@ -129,6 +128,7 @@ def configure(
     for name in ("joynet_sdk", "joynet_cli"):
         logging.getLogger(name).setLevel(joynet_level)
     root.setLevel(logging.WARNING)
+    logging.captureWarnings(True)
 
 
 class _Json(logging.Formatter):
@@ -211,7 +211,6 @@ class _File(logging.Handler):
         super().__init__()
         self._path, self._max_bytes, self._keep = path, max_bytes, keep
         self._has_failed = False
-        self._rotation = threading.Lock()
 
     def emit(self, record: logging.LogRecord) -> None:
         line = (self.format(record) + "\n").encode()
@@ -241,7 +240,7 @@ class _File(logging.Handler):
     @contextmanager
     def _lock_file(self) -> Iterator[None]:
         lock = self._path.with_name(f".{self._path.name}.lock")
-        with self._rotation, lock.open("w") as file:
+        with lock.open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 

@@ -18,7 +18,7 @@ _PROBLEMS = {
     errno.EPERM: ("permission denied", "check who owns it: ls -ld {path}"),
     errno.ENOTDIR: ("a part of the path is a file, expected folders", "check: ls -ld {path}"),
     errno.EISDIR: ("it is a folder, expected a file", "check: ls -ld {path}"),
-    errno.EEXIST: ("it is a file, expected a folder", "check: ls -ld {path}"),
+    errno.EEXIST: ("something else is there already", "check: ls -ld {path}"),
     errno.ENAMETOOLONG: ("the path is too long", "use a shorter JOYNET_HOME"),
 }
 
@@ -105,13 +105,26 @@ def file_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        problem = _PROBLEMS.get(error.errno or 0)
-        if problem is None:
+        refusal = refusal_of(error, path)
+        if refusal is None:
             raise
-        what, hint = problem
-        raise ConfigError(
-            f"cannot use {path}: {what}", hint=hint.format(path=path.parent)
-        ) from error
+        raise refusal from error
+
+
+def refusal_of(error: OSError, path: Path | None = None) -> ConfigError | None:
+    """What the file system refused, as a ConfigError; None when `error` is something else.
+
+    Args:
+        error: From a file operation.
+        path: What was to be used, when `error` does not name it.
+    """
+    problem = _PROBLEMS.get(error.errno or 0)
+    if problem is None:
+        return None
+    where = path or (Path(os.fsdecode(error.filename)) if error.filename else None)
+    what, hint = problem
+    named = f"cannot use {where}: {what}" if where else what
+    return ConfigError(named, hint=hint.format(path=where.parent if where else "."))
 
 
 def private_dir(path: Path) -> Path:

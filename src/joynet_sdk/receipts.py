@@ -5,8 +5,9 @@ because it costs 320 ms.
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from joynet_sdk.errors import InvalidInputError, VerificationError
 from joynet_sdk.formats import canonical_json, parse_canonical_json, parse_hex
@@ -15,6 +16,20 @@ from joynet_sdk.types import Address
 MAX_RECEIPT_FILE_BYTES = 4 * 1024 * 1024
 SECP256K1_HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 _UINT256 = 2**256
+
+
+class Signer(Protocol):
+    """An unlocked key that never shows itself; `chain.accounts.Account` in use."""
+
+    address: Address
+
+    def sign_typed_data(
+        self, domain: Mapping[str, Any], types: Mapping[str, Any], message: Mapping[str, Any]
+    ) -> bytes:
+        """EIP-712: 65 bytes r || s || v."""
+
+    def sign_message(self, message: bytes) -> bytes:
+        """EIP-191: 65 bytes r || s || v."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +81,15 @@ class Receipt:
     time: int  # unix seconds
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a node sent back: output bytes and the receipt it signed, not yet checked."""
+
+    output: bytes
+    receipt: Receipt
+    signature: bytes
+
+
 _VOUCHER_FIELDS = {
     "payer": "address",
     "operator": "address",
@@ -97,15 +121,21 @@ def salted_digest(salt: bytes, data: bytes) -> bytes:
     return hashlib.sha256(salt + data).digest()
 
 
-def _signable(domain: Domain, document: Voucher | Receipt) -> Any:
-    """The EIP-712 message of a voucher or receipt, as eth-account signs it."""
-    from eth_account.messages import encode_typed_data
-
+def _typed_data(
+    domain: Domain, document: Voucher | Receipt
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """The EIP-712 domain, types and values of a voucher or receipt."""
     name = type(document).__name__
     fields = _VOUCHER_FIELDS if isinstance(document, Voucher) else _RECEIPT_FIELDS
     types = {name: [{"name": key, "type": kind} for key, kind in fields.items()]}
     values = dict(zip(fields, asdict(document).values(), strict=True))
-    return encode_typed_data(domain.as_eip712(), types, values)
+    return domain.as_eip712(), types, values
+
+
+def _signable(domain: Domain, document: Voucher | Receipt) -> Any:
+    from eth_account.messages import encode_typed_data
+
+    return encode_typed_data(*_typed_data(domain, document))
 
 
 def signing_hash(domain: Domain, document: Voucher | Receipt) -> bytes:
@@ -116,11 +146,9 @@ def signing_hash(domain: Domain, document: Voucher | Receipt) -> bytes:
     return keccak(b"\x19" + message.version + message.header + message.body)
 
 
-def sign(domain: Domain, document: Voucher | Receipt, private_key: bytes) -> bytes:
-    """Sign with a 32-byte secp256k1 key: 65 bytes r || s || v, s low, v in {27, 28}."""
-    from eth_account import Account
-
-    return bytes(Account.sign_message(_signable(domain, document), private_key).signature)
+def sign(domain: Domain, document: Voucher | Receipt, signer: Signer) -> bytes:
+    """Sign: 65 bytes r || s || v, s low, v in {27, 28}."""
+    return signer.sign_typed_data(*_typed_data(domain, document))
 
 
 def recover(domain: Domain, document: Voucher | Receipt, signature: bytes) -> Address:

@@ -1,4 +1,4 @@
-"""The connection through Ape (imported only where a transaction is made: it costs most of a second).
+"""The connection through Ape, imported only where a transaction is made: it costs most of a second.
 
 Ape's own HTTP provider waits half an hour for an answer, asks every plugin for headers (which loads
 py-evm) and registers console.log (which loads pandas). This one does none of it.
@@ -25,7 +25,7 @@ _lock = threading.Lock()
 _connected_url: str | None = None
 
 
-class NodeProvider(EthereumNodeProvider):  # type: ignore[misc]  # Ape ships no types for it
+class NodeProvider(EthereumNodeProvider):
     """Ape's node provider with a deadline per request and no retries of its own."""
 
     timeout_s: float = 20.0
@@ -65,9 +65,10 @@ def connect(choice: str, data_folder: Path, timeout_s: float) -> NodeProvider:
         os.environ["APE_DATA_FOLDER"] = str(data_folder)
         networks.config_manager.DATA_FOLDER = data_folder
         provider = networks.create_custom_provider(choice, provider_cls=NodeProvider)
+        assert isinstance(provider, NodeProvider), "Ape makes the class it is given"
         provider.timeout_s = timeout_s
         try:
-            provider.connect()
+            provider.connect()  # type: ignore[no-untyped-call]
         except (ApeException, RequestException, OSError) as error:
             raise UnavailableError(f"no chain at {choice}: {error}") from error
         networks.active_provider = provider

@@ -1,19 +1,23 @@
 """Encode calls, decode answers and events, from a contract's ABI (Solidity ABI specification).
 
-Values in and out: integers, booleans, checksummed addresses, `bytes`, text, lists, and a struct as a
-dict by field name (a tuple or a dataclass is accepted too). Text is accepted for numbers ("12") and
-bytes ("0xab"), which is what a command line or a JSON document carries.
+Values in and out: integers, booleans, checksummed addresses, `bytes`, text, lists, and a struct as
+a dict by field name (a tuple or a dataclass is accepted too). Text is accepted for numbers ("12")
+and bytes ("0xab"), which is what a command line or a JSON document carries.
 """
 
 import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
 
 from joynet_sdk.errors import InvalidInputError, NotFoundError, VerificationError
 
+if TYPE_CHECKING:
+    from eth_abi.codec import ABICodec
+
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _ARRAY = re.compile(r"^(.*)\[(\d*)\]$")
 
 
@@ -87,7 +91,8 @@ class Abi:
 
     def encode_constructor(self, args: Sequence[Any]) -> bytes:
         """Constructor arguments, to follow the deployment bytecode."""
-        entry = next((e for e in self.entries if e["type"] == "constructor"), {"inputs": []})
+        none: Mapping[str, Any] = {"inputs": []}
+        entry = next((e for e in self.entries if e["type"] == "constructor"), none)
         if len(entry["inputs"]) != len(args):
             raise InvalidInputError(
                 f"{self.contract} constructor got {len(args)} arguments, takes "
@@ -116,9 +121,7 @@ class Abi:
                 return entry["name"], self._decode(entry["inputs"], data[4:], entry["name"])
         return "", []
 
-    def event_topics(
-        self, name: str, filters: Mapping[str, Any]
-    ) -> list[str | list[str] | None]:
+    def event_topics(self, name: str, filters: Mapping[str, Any]) -> list[str | list[str] | None]:
         """`eth_getLogs` topics of an event; a filter value may be a list (any of them)."""
         entry = next((e for e in self._by_topic.values() if e["name"] == name), None)
         if entry is None:
@@ -165,17 +168,33 @@ class Abi:
         )
 
     def _decode(self, specs: Sequence[Mapping[str, Any]], data: bytes, what: str) -> list[Any]:
-        from eth_abi import decode
         from eth_abi.exceptions import DecodingError
 
         try:
-            values = decode([canonical(spec) for spec in specs], data)
+            values = codec().decode([canonical(spec) for spec in specs], data)
         except (DecodingError, OverflowError, UnicodeDecodeError) as error:
             raise VerificationError(
                 f"{self.contract}.{what} answered {len(data)} bytes that do not fit its ABI",
                 hint="is the contract deployed on this chain? joynet contracts list",
             ) from error
         return [_present(spec, value) for spec, value in zip(specs, values, strict=True)]
+
+
+@cache
+def codec() -> "ABICodec":
+    """An ABI codec that is strict in every process.
+
+    Loading Ape changes eth_abi's global registry: an empty answer then decodes as 0.
+    """
+    from eth_abi.codec import ABICodec
+    from eth_abi.decoding import UnsignedIntegerDecoder
+    from eth_abi.encoding import UnsignedIntegerEncoder
+    from eth_abi.registry import BaseEquals, registry
+
+    strict = registry.copy()
+    strict.unregister("uint")
+    strict.register(BaseEquals("uint"), UnsignedIntegerEncoder, UnsignedIntegerDecoder, "uint")
+    return ABICodec(strict)
 
 
 def canonical(spec: Mapping[str, Any]) -> str:
@@ -204,13 +223,15 @@ def checksum(address: str) -> str:
     Raises:
         InvalidInputError: Not 0x + 40 hex digits, or mixed case with a wrong checksum.
     """
-    from eth_utils.address import is_address, to_checksum_address
+    from eth_utils.address import to_checksum_address
 
-    if not isinstance(address, str) or not is_address(address) or not address.startswith("0x"):
-        raise InvalidInputError(
-            f"address is {address!r}, expected 0x and 40 hex digits with a right checksum"
-        )
-    return str(to_checksum_address(address))
+    if isinstance(address, str) and _ADDRESS.fullmatch(address):
+        digits, right = address[2:], str(to_checksum_address(address))
+        if digits in (digits.lower(), digits.upper()) or address == right:
+            return right
+    raise InvalidInputError(
+        f"address is {address!r}, expected 0x and 40 hex digits with a right checksum"
+    )
 
 
 def _label(spec: Mapping[str, Any]) -> str:
@@ -225,21 +246,19 @@ def _topic_value(abi: Abi, spec: Mapping[str, Any], topic: bytes) -> Any:
 
 
 def _encode(specs: Sequence[Mapping[str, Any]], args: Sequence[Any], what: str) -> bytes:
-    from eth_abi import encode
     from eth_abi.exceptions import EncodingError
 
     values = [
-        _accept(spec, arg, f"{what}.{spec['name']}")
-        for spec, arg in zip(specs, args, strict=True)
+        _accept(spec, arg, f"{what}.{spec['name']}") for spec, arg in zip(specs, args, strict=True)
     ]
     for spec, value in zip(specs, values, strict=True):
         try:
-            encode([canonical(spec)], [value])
+            codec().encode([canonical(spec)], [value])
         except (EncodingError, TypeError, ValueError, OverflowError):
             raise InvalidInputError(
                 f"{what}.{spec['name']} is {value!r}, expected {canonical(spec)}"
             ) from None
-    return encode([canonical(spec) for spec in specs], values)
+    return codec().encode([canonical(spec) for spec in specs], values)
 
 
 def _accept(spec: Mapping[str, Any], value: Any, what: str) -> Any:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from joynet_sdk.errors import AuthError, ConfigError, InvalidInputError, NotFoundError
-from joynet_sdk.paths import Home, atomic_write, file_errors, private_dir
+from joynet_sdk.errors import AuthError, InvalidInputError, NotFoundError
+from joynet_sdk.paths import Home, atomic_write, file_errors
 from joynet_sdk.types import Address
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ MAX_KEYFILE_BYTES = 64 * 1024
 _MAX_SCRYPT_MEMORY = 2**30  # bytes: 128 x n x r of a stranger's keyfile
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _APE_PREFIX = "ape:"
+DEPLOYER = "devnet"  # name of the key that owns a devnet; its password lies with the devnet
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,9 @@ class Account:
         message: Mapping[str, Any],
     ) -> bytes:
         """Sign EIP-712 data; 65 bytes r || s || v with v in {27, 28} and s in the lower half."""
-        return bytes(self._signer.sign_typed_data(dict(domain), dict(types), dict(message)).signature)
+        return bytes(
+            self._signer.sign_typed_data(dict(domain), dict(types), dict(message)).signature
+        )
 
     def sign_message(self, message: bytes) -> bytes:
         """Sign an EIP-191 personal message; 65 bytes r || s || v."""
@@ -78,7 +81,9 @@ class Account:
         """Sign a 32-byte EIP-712 signing hash computed elsewhere; 65 bytes r || s || v."""
         if len(digest) != 32:
             raise InvalidInputError(f"digest has {len(digest)} bytes, expected 32")
-        return bytes(self._signer.unsafe_sign_hash(digest).signature)
+        from eth_typing import Hash32
+
+        return bytes(self._signer.unsafe_sign_hash(Hash32(digest)).signature)
 
     def __repr__(self) -> str:
         return f"<Account {self.name} {self.address}>"
@@ -111,7 +116,7 @@ class Keys:
             home: `$JOYNET_HOME`.
             scrypt_n: Work factor of new keyfiles; tests lower it.
         """
-        self._folder, self._scrypt_n = Home(home).keys, scrypt_n
+        self._root, self._folder, self._scrypt_n = home, Home(home).keys, scrypt_n
 
     def names(self) -> list[str]:
         """Names of all keyfiles, sorted."""
@@ -150,7 +155,9 @@ class Keys:
         """
         return self._store(name, key, password)
 
-    def import_keyfile(self, name: str, keyfile: bytes, old_password: str, password: str) -> KeyInfo:
+    def import_keyfile(
+        self, name: str, keyfile: bytes, old_password: str, password: str
+    ) -> KeyInfo:
         """Store a v3 keyfile from elsewhere under a (new) password.
 
         Raises:
@@ -182,42 +189,41 @@ class Keys:
     def _read(self, path: Path) -> dict[str, Any]:
         with file_errors(path):
             if path.stat().st_mode & 0o077:
-                raise AuthError(
-                    f"{path} may be read by others", hint=f"chmod 600 {path}"
-                )
+                raise AuthError(f"{path} may be read by others", hint=f"chmod 600 {path}")
             with path.open("rb") as file:
                 return _parse(file.read(MAX_KEYFILE_BYTES + 1), path)
 
-    def _store(self, name: str, key: bytes, password: str) -> KeyInfo:
+    def check_new(self, name: str) -> None:
+        """Refuse a name that cannot be given to a new key, before a password is asked for.
+
+        Raises:
+            InvalidInputError: Taken, or not a file name.
+        """
         if not _NAME.fullmatch(name) or name.startswith("0x"):
             raise InvalidInputError(
                 f"key name is {name!r}, expected letters, digits, '.', '_' or '-'"
             )
+        if (self._folder / f"{name}.json").exists():
+            raise _taken(name)
+
+    def _store(self, name: str, key: bytes, password: str) -> KeyInfo:
+        self.check_new(name)
         if not password:
             raise InvalidInputError("the password is empty, expected at least one character")
-        from eth_keyfile import create_keyfile_json
+        from eth_keyfile.keyfile import create_keyfile_json
 
         address = Address(_local(key).address)
         document = create_keyfile_json(
-            key, password.encode(), kdf="scrypt", iterations=self._scrypt_n
+            key, _utf8(password), kdf="scrypt", iterations=self._scrypt_n
         )
-        private_dir(self._folder)
+        Home(self._root).create()
         path = self._folder / f"{name}.json"
         temporary = self._folder / f".{name}.{os.urandom(4).hex()}.new"
         try:
             atomic_write(temporary, json.dumps(document), mode=0o600)
-            with file_errors(path):
-                path.hardlink_to(temporary)
+            path.hardlink_to(temporary)
         except FileExistsError:
-            raise InvalidInputError(
-                f"there is a key named {name!r} already", hint="choose another name"
-            ) from None
-        except ConfigError as error:
-            if isinstance(error.__cause__, FileExistsError):
-                raise InvalidInputError(
-                    f"there is a key named {name!r} already", hint="choose another name"
-                ) from None
-            raise
+            raise _taken(name) from None
         finally:
             temporary.unlink(missing_ok=True)
         return KeyInfo(name, address, path)
@@ -228,7 +234,7 @@ def open_account(home: Path, name: str, password: Callable[[str], str]) -> Accou
 
     Args:
         home: `$JOYNET_HOME`.
-        name: Key name, its address, or `ape:ALIAS`.
+        name: Key name, its address, `ape:ALIAS`, or "devnet" for the devnet's deployer.
         password: Asked for the password only when it is needed, with the key's name.
     """
     if name.startswith(_APE_PREFIX):
@@ -239,9 +245,32 @@ def open_account(home: Path, name: str, password: Callable[[str], str]) -> Accou
         with path.open("rb") as file:
             document = _parse(file.read(MAX_KEYFILE_BYTES + 1), path)
         return Account.from_key(_decrypt(document, password(name), name), name=name)
+    if name == DEPLOYER:
+        from joynet_sdk.chain.devnet import Devnet
+
+        return Devnet(home).deployer()
     keys = Keys(home)
     info = keys.info(name)
     return keys.unlock(info.name, password(info.name))
+
+
+def parse_secret(raw: bytes) -> bytes:
+    """The 32 bytes of a private key written in hex, with or without 0x.
+
+    Raises:
+        InvalidInputError: Anything else; the text is not repeated.
+    """
+    try:
+        key = bytes.fromhex(raw.decode().strip().removeprefix("0x"))
+    except (ValueError, UnicodeDecodeError):
+        key = b""
+    if len(key) != 32:
+        raise InvalidInputError("the private key is not 64 hex digits")
+    return key
+
+
+def _taken(name: str) -> InvalidInputError:
+    return InvalidInputError(f"there is a key named {name!r} already", hint="choose another name")
 
 
 def _local(key: bytes) -> "LocalAccount":
@@ -251,9 +280,10 @@ def _local(key: bytes) -> "LocalAccount":
     if len(key) != 32:
         raise failure
     try:
-        return EthAccount.from_key(key)  # type: ignore[no-any-return]
+        account: LocalAccount = EthAccount.from_key(key)
     except (ValueError, TypeError):  # its message may hold the key
         raise failure from None
+    return account
 
 
 def _parse(raw: bytes, path: Path) -> dict[str, Any]:
@@ -264,7 +294,7 @@ def _parse(raw: bytes, path: Path) -> dict[str, Any]:
         is_v3 = False
     if not is_v3:
         raise AuthError(f"{path.name} is not a v3 keyfile", hint="joynet account import --help")
-    return document  # type: ignore[no-any-return]
+    return dict(document)
 
 
 def _claimed_address(document: Mapping[str, Any], path: Path) -> Address:
@@ -277,17 +307,24 @@ def _claimed_address(document: Mapping[str, Any], path: Path) -> Address:
 
 
 def _decrypt(document: dict[str, Any], password: str, name: str) -> bytes:
-    from eth_keyfile import decode_keyfile_json
+    from eth_keyfile.keyfile import decode_keyfile_json
 
     parameters = document["crypto"].get("kdfparams", {})
     try:
         if 128 * int(parameters.get("n", 1)) * int(parameters.get("r", 8)) > _MAX_SCRYPT_MEMORY:
             raise AuthError(f"the keyfile of {name} asks for more than 1 GiB of memory to unlock")
-        return bytes(decode_keyfile_json(document, password.encode()))
+        return bytes(decode_keyfile_json(document, _utf8(password)))
     except (ValueError, KeyError, TypeError) as error:
         if "MAC mismatch" in str(error):
             raise AuthError(
                 f"wrong password for {name}",
                 hint="check JOYNET_PASSWORD_FILE or JOYNET_PASSWORD, or type it again",
             ) from None
-        raise AuthError(f"the keyfile of {name} is damaged", hint="restore it from a backup") from None
+        raise AuthError(
+            f"the keyfile of {name} is damaged", hint="restore it from a backup"
+        ) from None
+
+
+def _utf8(password: str) -> Any:
+    """The password as geth takes it; eth_keyfile passes bytes on as they are."""
+    return password.encode()

@@ -1,6 +1,6 @@
 """Compiled contracts, shipped as JSON: no compiler is needed at run time.
 
-`scripts/compile_contracts.py` writes them; `tests/contracts/test_artifacts.py` recompiles and compares.
+`scripts/compile_contracts.py` writes them, `tests/contracts/test_artifacts.py` compares.
 """
 
 import hashlib
@@ -54,7 +54,9 @@ def load(name: str) -> Artifact:
 def names() -> list[str]:
     """Every contract this version ships, sorted."""
     folder = resources.files(__package__) / "artifacts"
-    return sorted(f.name.removesuffix(".json") for f in folder.iterdir() if f.name.endswith(".json"))
+    return sorted(
+        f.name.removesuffix(".json") for f in folder.iterdir() if f.name.endswith(".json")
+    )
 
 
 def contract_type(name: str) -> Any:

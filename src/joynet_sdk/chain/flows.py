@@ -1,18 +1,27 @@
 """Jobs of several transactions that survive a kill between any two of them.
 
-A *flow* is an ordinary function that calls `run.transact("step name", ...)`. To resume a job the flow
-runs again from its top: steps that were mined return their stored receipts at once, a step that was
-signed is sent again and waited for, and the rest happens for the first time. So a flow must take the
-same path for the same arguments, and derive what is random or secret from its arguments or a signature.
+A *flow* is an ordinary function that calls `run.transact("step name", ...)`. To resume a job the
+flow runs again from its top: steps that were mined return their receipts at once, a step that was
+signed is sent again and waited for, and the rest happens for the first time. So a flow must take
+the same path for the same arguments, and derive what is random or secret from its arguments or a
+signature.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from joynet_sdk.chain.abi import checksum
 from joynet_sdk.chain.journal import Job
-from joynet_sdk.chain.transactions import Plan, Receipt, ReplacedError, plain, receipt_of, send
+from joynet_sdk.chain.transactions import (
+    Plan,
+    Receipt,
+    ReplacedError,
+    plain,
+    receipt_of,
+    recover,
+    send,
+)
 from joynet_sdk.errors import ConfigError, RevertedError
 
 if TYPE_CHECKING:
@@ -43,7 +52,9 @@ def find(kind: str) -> Flow:
         module, _, name = flow.partition(":")
         flow = getattr(import_module(module), name)
     if flow is None or isinstance(flow, str):
-        raise ConfigError(f"this version cannot resume jobs of kind {kind!r}", hint="joynet version")
+        raise ConfigError(
+            f"this version cannot resume jobs of kind {kind!r}", hint="joynet version"
+        )
     return flow
 
 
@@ -91,7 +102,9 @@ class Run:
 
     def transfer(self, step: str, to: str, value: int) -> Receipt:
         """Send plain ETH, once in the life of the job."""
-        plan = Plan(f"send {value} wei of ETH to {to}", "", "", [], self.job.account, to, b"", value)
+        plan = Plan(
+            f"send {value} wei of ETH to {to}", "", "", [], self.job.account, to, b"", value
+        )
         return self._receipt(step, plan, None)
 
     def _receipt(self, step: str, plan: Plan, contract: "Contract | None") -> Receipt:
@@ -130,14 +143,39 @@ def resume(session: "ChainSession", job_id: int) -> Any:
     return _carry_out(session, job, find(job.kind))
 
 
+def unfinished(session: "ChainSession") -> list[Job]:
+    """Jobs of this chain that are not finished, oldest first."""
+    return [job for job in session.journal.jobs(state="open") if job.chain == session.key]
+
+
+def restore_lost(session: "ChainSession") -> list[str]:
+    """Send again every transaction that was out and that the chain has since forgotten.
+
+    Returns:
+        Their hashes, in the order sent.
+    """
+    lost: list[str] = []
+    for sender in session.journal.senders(session.key):
+        with session.journal.account_lock(session.key, sender, session.timeout_s):
+            recover(session, sender, lost)
+    return lost
+
+
 def _carry_out(session: "ChainSession", job: Job, flow: Flow) -> Any:
+    is_open = True
     try:
         result = flow(Run(session, job))
+        session.journal.finish_job(job.id, "done")
+        is_open = False
+        return result
     except (RevertedError, ReplacedError) as error:
-        session.journal.finish_job(job.id, "failed", str(error))
+        if not session.journal.discard_unsent(job.id):
+            session.journal.finish_job(job.id, "failed", str(error))
+        is_open = False
         raise
-    session.journal.finish_job(job.id, "done")
-    return result
+    finally:
+        if is_open:
+            session.journal.discard_unsent(job.id)
 
 
 def _call(run: Run) -> Receipt:
@@ -160,4 +198,3 @@ def _show(value: Any) -> str:
 CALL, TRANSFER = "call", "transfer"
 register(CALL, _call)
 register(TRANSFER, _transfer)
-__all__: Sequence[str] = ["CALL", "TRANSFER", "Flow", "Run", "find", "register", "resume", "start"]

@@ -126,6 +126,7 @@ class Journal:
         Raises:
             ConfigError: The journal cannot be opened or is of a later version.
         """
+        Home(home).create()
         self._folder = private_dir(Home(home).journal)
         self.path = self._folder / "journal.db"
         self._lock = threading.RLock()
@@ -156,7 +157,9 @@ class Journal:
         if version > _VERSION:
             raise ConfigError(f"{self.path} is of version {version}, expected {_VERSION}")
         if version < _VERSION:
-            self._db.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}PRAGMA user_version={_VERSION};COMMIT;")
+            self._db.executescript(
+                f"BEGIN IMMEDIATE;{_SCHEMA}PRAGMA user_version={_VERSION};COMMIT;"
+            )
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -211,11 +214,20 @@ class Journal:
         """Close a job as "done" or "failed"."""
         self._run("UPDATE jobs SET state = ?, note = ? WHERE id = ?", state, note, job_id)
 
+    def discard_unsent(self, job_id: int) -> bool:
+        """Forget a job of which nothing was signed; True when there is nothing left of it."""
+        with self._errors():
+            if any(step.raw for step in self.steps(job_id)):
+                return False
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("DELETE FROM steps WHERE job = ?", (job_id,))
+            self._db.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
+            self._db.execute("COMMIT")
+        return True
+
     # --- steps
 
-    def plan(
-        self, job: Job, name: str, receiver: str, call: Mapping[str, Any], value: int
-    ) -> Step:
+    def plan(self, job: Job, name: str, receiver: str, call: Mapping[str, Any], value: int) -> Step:
         """Write down a step, or update it while it is still only planned."""
         self._run(
             "INSERT INTO steps (job, name, chain, sender, receiver, call, value, state)"
@@ -235,7 +247,9 @@ class Journal:
 
     def steps(self, job_id: int) -> list[Step]:
         """A job's steps in order."""
-        return [_step(r) for r in self._run("SELECT * FROM steps WHERE job = ? ORDER BY id", job_id)]
+        return [
+            _step(r) for r in self._run("SELECT * FROM steps WHERE job = ? ORDER BY id", job_id)
+        ]
 
     def steps_from_nonce(self, chain: str, sender: str, nonce: int) -> list[Step]:
         """Steps with signed bytes of an account, from a nonce on, in nonce order."""
@@ -244,6 +258,13 @@ class Journal:
             *(chain, sender, nonce),
         )
         return [_step(row) for row in rows]
+
+    def senders(self, chain: str) -> list[str]:
+        """Accounts that signed something on a chain."""
+        rows = self._run(
+            "SELECT DISTINCT sender FROM steps WHERE chain = ? AND raw NOT NULL ORDER BY 1", chain
+        )
+        return [row["sender"] for row in rows]
 
     def set_signed(self, step: Step, nonce: int, raw: bytes, tx_hash: str) -> None:
         """Store signed bytes; must return before they are broadcast."""

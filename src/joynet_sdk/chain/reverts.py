@@ -2,6 +2,7 @@
 
 import re
 
+from joynet_sdk.chain.abi import codec
 from joynet_sdk.chain.rpc import RpcError
 from joynet_sdk.errors import InsufficientFundsError, JoyNetError, RevertedError
 
@@ -10,10 +11,11 @@ _PANIC = bytes.fromhex("4e487b71")  # Panic(uint256)
 _PANICS = {0x01: "assertion failed", 0x11: "overflow", 0x12: "division by zero", 0x32: "bad index"}
 _REASON = re.compile(r"^([A-Za-z][\w ]*): (.+)$", re.DOTALL)
 
-# Part of a revert reason (as its contract writes it, lower case) -> the command or change that helps.
+_FUND = "joynet token balance; on a devnet: joynet devnet fund ADDRESS"
+# Part of a revert reason, in lower case -> the command or change that helps.
 HINTS = {
-    "insufficient balance": "joynet token balance; on a devnet: joynet devnet fund ADDRESS",
-    "transfer amount exceeds balance": "joynet token balance; on a devnet: joynet devnet fund ADDRESS",
+    "insufficient balance": _FUND,
+    "exceeds balance": _FUND,
     "insufficient allowance": "joynet token approve SPENDER AMOUNT",
     "caller is not the owner": "use --account with the contract's owner",
     "not the owner": "use --account with the owner",
@@ -26,12 +28,11 @@ HINTS = {
 
 def decode_reason(data: bytes) -> str:
     """The text inside revert data: a revert string, a panic, or "" for none."""
-    from eth_abi import decode
     from eth_abi.exceptions import DecodingError
 
     try:
         if data[:4] == _ERROR_STRING:
-            return str(decode(["string"], data[4:])[0])
+            return str(codec().decode(["string"], data[4:])[0])
         if data[:4] == _PANIC:
             number = int.from_bytes(data[4:36], "big")
             return f"panic: {_PANICS.get(number, hex(number))}"

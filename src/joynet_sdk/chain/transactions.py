@@ -1,19 +1,25 @@
 """One transaction, from simulation to receipt, written down at each stage.
 
-simulate -> show the plan -> sign -> store the bytes -> broadcast -> wait. Choosing the nonce, signing,
-storing and broadcasting happen under one lock per (chain, account) across processes.
+simulate -> show the plan -> sign -> store the bytes -> broadcast -> wait. Choosing the nonce,
+signing, storing and broadcasting happen under one lock per (chain, account) across processes.
 """
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from joynet_sdk.chain.abi import Abi, Event
 from joynet_sdk.chain.journal import Job, Step
 from joynet_sdk.chain.reverts import explain, reverted
 from joynet_sdk.chain.rpc import RpcError, quantity
-from joynet_sdk.errors import InsufficientFundsError, JoyNetError, PendingError
+from joynet_sdk.errors import (
+    ConfigError,
+    InsufficientFundsError,
+    JoyNetError,
+    NotFoundError,
+    PendingError,
+)
 
 if TYPE_CHECKING:
     from joynet_sdk.chain.session import ChainSession
@@ -120,8 +126,6 @@ def simulate(session: "ChainSession", plan: Plan) -> Plan:
         RevertedError: The contract refuses it.
         InsufficientFundsError: The sender cannot pay for it.
     """
-    from dataclasses import replace
-
     request = {"from": plan.sender, "data": "0x" + plan.data.hex(), "value": hex(plan.value)}
     if plan.receiver:
         request["to"] = plan.receiver
@@ -142,6 +146,29 @@ def simulate(session: "ChainSession", plan: Plan) -> Plan:
             "ETH for gas", have, plan.max_cost, hint=f"joynet devnet fund {plan.sender} --eth 1"
         )
     return plan
+
+
+def joy_change(session: "ChainSession", plan: Plan) -> int | None:
+    """How a plan changes the sender's JOY, in wei; None when the node cannot simulate logs."""
+    request = {"from": plan.sender, "input": "0x" + plan.data.hex(), "value": hex(plan.value)}
+    if plan.receiver:
+        request["to"] = plan.receiver
+    try:
+        token = session.contract("JoyToken")
+        query = {"blockStateCalls": [{"calls": [request]}]}
+        blocks = session.rpc.call("eth_simulateV1", query, "latest")
+        logs = blocks[0]["calls"][0]["logs"]
+    except (RpcError, ConfigError, NotFoundError, LookupError, TypeError):
+        return None
+    change = 0
+    for log in logs:
+        if log["address"].lower() != token.address.lower():
+            continue
+        event = token.abi.decode_log({"blockHash": "", "transactionHash": "", **log})
+        if event is not None and event.name == "Transfer":
+            change += event.args["value"] * (event.args["receiver"] == plan.sender)
+            change -= event.args["value"] * (event.args["sender"] == plan.sender)
+    return change
 
 
 def send(session: "ChainSession", job: Job, name: str, plan: Plan) -> Step:
@@ -193,17 +220,24 @@ def _sign_and_broadcast(session: "ChainSession", step: Step, plan: Plan) -> Step
     return _reload(session, step)
 
 
-def recover(session: "ChainSession", sender: str) -> int:
+def recover(session: "ChainSession", sender: str, lost: list[str] | None = None) -> int:
     """Send again what the chain has lost, and return the account's next nonce.
 
     Only bytes that were broadcast before are sent again; a transaction that was signed but never
     left is left to `tx resume`. Hold the account's lock.
+
+    Args:
+        session: The chain.
+        sender: Whose transactions.
+        lost: Gets the hashes of what was sent again.
     """
     nonce = quantity(session.rpc.call("eth_getTransactionCount", sender, "pending"))
     for step in session.journal.steps_from_nonce(session.key, sender, nonce):
         if step.state in ("sent", "mined", "failed") and step.nonce == nonce:
             _broadcast(session, step)
             nonce += 1
+            if lost is not None and step.hash is not None:
+                lost.append(step.hash)
     return nonce
 
 
@@ -299,7 +333,9 @@ def receipt_of(step: Step, abis: Sequence[Abi]) -> Receipt:
     raw = step.receipt
     assert raw is not None, "only mined steps have a receipt"
     gas_used = quantity(raw["gasUsed"])
-    decoded = [next(filter(None, (abi.decode_log(log) for abi in abis)), None) for log in raw["logs"]]
+    decoded = [
+        next(filter(None, (abi.decode_log(log) for abi in abis)), None) for log in raw["logs"]
+    ]
     return Receipt(
         tx_hash=raw["transactionHash"],
         block=quantity(raw["blockNumber"]),

@@ -24,7 +24,8 @@ CREATE TABLE IF NOT EXISTS book (base INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS lanes (
     chain_id TEXT, coordinator TEXT, payer TEXT, operator TEXT, model_id BLOB, lane TEXT,
     calls INTEGER NOT NULL, amount TEXT NOT NULL,
-    answered_calls INTEGER NOT NULL, answered_amount TEXT NOT NULL, is_dead INTEGER NOT NULL,
+    answered_calls INTEGER NOT NULL, answered_amount TEXT NOT NULL,
+    request_id BLOB, price TEXT NOT NULL DEFAULT '0',
     PRIMARY KEY (chain_id, coordinator, payer, operator, model_id, lane));
 """
 _ONE_LANE = (
@@ -45,8 +46,15 @@ class Channel:
     def key(self) -> tuple[str, str, str, str, bytes]:
         """The channel's columns."""
         domain = self.domain
-        chain = str(domain.chain_id)
-        return chain, domain.coordinator, self.payer, self.operator, self.model_id
+        return str(domain.chain_id), domain.coordinator, self.payer, self.operator, self.model_id
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A request whose answer was never seen: the node may have answered it, or not."""
+
+    request_id: bytes
+    price: int
 
 
 class Lane:
@@ -55,29 +63,49 @@ class Lane:
     def __init__(self, book: "VoucherBook", channel: Channel, number: int) -> None:
         self._book, self.channel, self.number = book, channel, number
 
-    def promise(self, price: int) -> Voucher:
+    @property
+    def pending(self) -> Pending | None:
+        """The last request, if its fate is not known."""
+        row = self._book.row(self)
+        return Pending(row.request_id, row.price) if row.request_id is not None else None
+
+    def promise(self, request_id: bytes, price: int) -> Voucher:
         """The voucher for one more call of `price` wei, stored before it is returned.
 
         A call that was promised and never answered is credit: it is spent before more is promised.
         """
-        calls, amount, answered, paid = self._book._state(self)
-        if calls <= answered:
-            calls = answered + 1
-        amount = max(amount, paid + price)
-        self._book._write(self, calls, amount, answered, paid)
-        channel = self.channel
+        row, channel = self._book.row(self), self.channel
+        calls = max(row.calls, row.answered_calls + 1)
+        amount = max(row.amount, row.answered_amount + price)
+        self._book.write(
+            self, _Row(calls, amount, row.answered_calls, row.answered_amount, request_id, price)
+        )
         return Voucher(
             channel.payer, channel.operator, channel.model_id, self.number, calls, amount
         )
 
-    def answered(self, price: int) -> None:
+    def answered(self) -> None:
         """The last promise was kept."""
-        calls, amount, answered, paid = self._book._state(self)
-        self._book._write(self, calls, amount, answered + 1, paid + price)
+        row = self._book.row(self)
+        paid = row.answered_amount + row.price
+        self._book.write(self, _Row(row.calls, row.amount, row.answered_calls + 1, paid, None, 0))
 
-    def abandon(self) -> None:
-        """The node holds another history of this lane: never use it again."""
-        self._book._mark_dead(self)
+    def unanswered(self) -> None:
+        """The node did not answer the last request and never will: the promise is credit."""
+        row = self._book.row(self)
+        self._book.write(
+            self, _Row(row.calls, row.amount, row.answered_calls, row.answered_amount, None, 0)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    calls: int = 0
+    amount: int = 0
+    answered_calls: int = 0
+    answered_amount: int = 0
+    request_id: bytes | None = None
+    price: int = 0
 
 
 class VoucherBook:
@@ -103,7 +131,7 @@ class VoucherBook:
 
     @contextmanager
     def lease(self, channel: Channel) -> Iterator[Lane]:
-        """Take the first lane of the channel that is neither in use nor dead.
+        """Take the first lane of the channel that is not in use.
 
         Raises:
             OverloadedError: All lanes are in use.
@@ -111,7 +139,7 @@ class VoucherBook:
         for index in range(MAX_LANES):
             lane = Lane(self, channel, (self._base << 16) + index)
             with self._lock(lane) as is_ours:
-                if is_ours and not self._is_dead(lane):
+                if is_ours:
                     yield lane
                     return
         raise OverloadedError(
@@ -123,44 +151,52 @@ class VoucherBook:
         operator = lane.channel.operator[2:14]
         name = f"{lane.channel.domain.chain_id}-{operator}-{lane.channel.model_id[:6].hex()}"
         path = self._locks / f"{name}-{lane.number & 0xFFFF}"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                is_ours = True
+            except BlockingIOError:
+                is_ours = False
+            yield is_ours
         finally:
             os.close(descriptor)
 
-    def _state(self, lane: Lane) -> tuple[int, int, int, int]:
-        """(calls, amount, answered calls, answered amount) of a lane."""
+    def promised(self, domain: Domain, payer: Address, operator: Address) -> int:
+        """Wei of every voucher ever signed for an operator, over all models and lanes."""
+        with closing(self._connect()) as db:
+            rows = db.execute(
+                "SELECT amount FROM lanes"
+                " WHERE chain_id = ? AND coordinator = ? AND payer = ? AND operator = ?",
+                (str(domain.chain_id), domain.coordinator, payer, operator),
+            ).fetchall()
+        return sum(int(row[0]) for row in rows)
+
+    def row(self, lane: Lane) -> _Row:
+        """A lane's state; for `Lane`."""
         with closing(self._connect()) as db:
             row = db.execute(
-                "SELECT calls, amount, answered_calls, answered_amount FROM lanes"
-                f" WHERE {_ONE_LANE}",
+                "SELECT calls, amount, answered_calls, answered_amount, request_id, price"
+                f" FROM lanes WHERE {_ONE_LANE}",
                 (*lane.channel.key, str(lane.number)),
             ).fetchone()
-        return (row[0], int(row[1]), row[2], int(row[3])) if row else (0, 0, 0, 0)
+        return (
+            _Row(row[0], int(row[1]), row[2], int(row[3]), row[4], int(row[5])) if row else _Row()
+        )
 
-    def _write(self, lane: Lane, calls: int, amount: int, answered: int, paid: int) -> None:
+    def write(self, lane: Lane, row: _Row) -> None:
+        """Store a lane's state; for `Lane`."""
         with closing(self._connect()) as db, db:
             db.execute(
-                "INSERT OR REPLACE INTO lanes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
-                (*lane.channel.key, str(lane.number), calls, str(amount), answered, str(paid)),
-            )
-
-    def _is_dead(self, lane: Lane) -> bool:
-        with closing(self._connect()) as db:
-            row = db.execute(
-                f"SELECT is_dead FROM lanes WHERE {_ONE_LANE}",
-                (*lane.channel.key, str(lane.number)),
-            ).fetchone()
-        return bool(row and row[0])
-
-    def _mark_dead(self, lane: Lane) -> None:
-        with closing(self._connect()) as db, db:
-            db.execute(
-                f"UPDATE lanes SET is_dead = 1 WHERE {_ONE_LANE}",
-                (*lane.channel.key, str(lane.number)),
+                "INSERT OR REPLACE INTO lanes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *lane.channel.key,
+                    str(lane.number),
+                    row.calls,
+                    str(row.amount),
+                    row.answered_calls,
+                    str(row.answered_amount),
+                    row.request_id,
+                    str(row.price),
+                ),
             )

@@ -154,12 +154,12 @@ class Ledger:
             for row in rows
         ]
 
-    def mark_redeemed(self, vouchers: list[Voucher]) -> None:
-        """The contract has taken these vouchers."""
+    def set_redeemed(self, voucher: Voucher, amount: int) -> None:
+        """The contract has paid `amount` wei on the voucher's channel so far."""
         with self._lock, self._db:
-            self._db.executemany(
+            self._db.execute(
                 f"UPDATE lanes SET redeemed_amount = ? WHERE {_ONE_LANE}",
-                [(str(voucher.amount), *_lane_key(voucher)) for voucher in vouchers],
+                (str(amount), *_lane_key(voucher)),
             )
 
     # --- committee votes --------------------------------------------------------------------

@@ -17,6 +17,7 @@ from joynet_sdk.p2p.translate import core_voucher, infer_answer, to_address
 from joynet_sdk.receipts import (
     Domain,
     Receipt,
+    Signer,
     Voucher,
     check_signature_form,
     recover,
@@ -68,18 +69,15 @@ class Identity:
     """Who this node is.
 
     Attributes:
-        key: The operator's 32-byte private key.
+        signer: The operator's unlocked key.
         unsecured_limit: Wei per payer that it serves beyond the payer's allocation.
     """
 
     domain: Domain
     operator: Address
     peer_id: str
-    key: bytes
+    signer: Signer
     unsecured_limit: int = 0
-
-    def __repr__(self) -> str:
-        return f"Identity({self.operator}, {self.peer_id})"  # never the key
 
 
 class InferenceServer:
@@ -226,7 +224,7 @@ class InferenceServer:
             voucher_hash=signing_hash(self._me.domain, voucher),
             time=int(time.time()),
         )
-        signature = sign(self._me.domain, receipt, self._me.key)
+        signature = sign(self._me.domain, receipt, self._me.signer)
         return wire.encode(infer_answer(output, receipt, signature))
 
     # --- asking again -------------------------------------------------------------------------

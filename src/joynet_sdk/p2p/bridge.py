@@ -182,20 +182,25 @@ class TrioBridge:
         try:
             trio.run(self._root)
         except BaseException as error:  # noqa: BLE001  # a thread has nobody to raise to
+            while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+                error = error.exceptions[0]  # the nurseries' wrapping
             self.failure = error
-            if not self._closing:
+            if self._ready.done() and not self._closing:  # else `start` raises it
                 log.error("thread %s crashed: %r", self._name, error)
         finally:
             self._nursery = None
             self._post(self._finish)
 
     async def _root(self) -> None:
+        def ready() -> None:
+            self._post(self._become_ready)
+
         self._token = trio.lowlevel.current_trio_token()
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             if self._closing:
                 nursery.cancel_scope.cancel()
-            await self._main(lambda: self._post(self._become_ready) and None)
+            await self._main(ready)
             nursery.cancel_scope.cancel()
 
     def _cancel_trio(self) -> None:
@@ -207,7 +212,7 @@ class TrioBridge:
             with contextlib.suppress(trio.RunFinishedError):
                 self._token.run_sync_soon(cancel)
 
-    def _post(self, function: Callable[..., None], *args: Any) -> bool:
+    def _post(self, function: Callable[..., object], *args: Any) -> bool:
         """Run on the asyncio loop; False when that loop is closed."""
         try:
             self._loop.call_soon_threadsafe(function, *args)

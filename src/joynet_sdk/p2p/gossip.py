@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 EXPIRE_S = 60.0
 # True accepts, False rejects and blames the sender, None drops without blame
-Validate = Callable[[bytes, bytes], "bool | None | Awaitable[bool | None]"]
+Validate = Callable[[bytes, bytes], "bool | Awaitable[bool | None] | None"]
 
 
 def heartbeat_topic(chain_id: int, coordinator: str) -> str:

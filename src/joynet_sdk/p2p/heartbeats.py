@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 import trio
+from libp2p.abc import INetStream
+from libp2p.network.stream.exceptions import StreamReset
 from libp2p.peer.id import ID
 from libp2p.pubsub.gossipsub import PROTOCOL_ID, PROTOCOL_ID_V11, GossipSub
 from libp2p.pubsub.pb import rpc_pb2
@@ -27,15 +29,18 @@ from joynet_sdk.p2p.identity import compressed_of
 from joynet_sdk.p2p.limits import MAX_HEARTBEAT_BYTES
 from joynet_sdk.p2p.messages import Heartbeat, SignedHeartbeat, decode
 from joynet_sdk.p2p.node import TrioNode
+from joynet_sdk.p2p.streams import reset
 
 log = logging.getLogger(__name__)
 
+PROTOCOLS = [PROTOCOL_ID_V11, PROTOCOL_ID]
 DEGREE, DEGREE_LOW, DEGREE_HIGH = 6, 4, 12
 MAX_RPC_BYTES = 64 * 1024
 MAX_CLOCK_SKEW_S = 60
 MAX_OPERATORS = 4096
 MAX_PENDING_PER_PEER = 32  # messages of one forwarder that wait for their verdict
 RESTART_S = 1.0
+MEET_EVERY_S = 4.0
 SEEN_S = 150  # above twice the clock skew: what was forgotten here is too old to be valid
 
 Judge = Callable[[bytes, bytes], Awaitable[bool | None]]
@@ -145,14 +150,14 @@ class HeartbeatTopic:
             return Verdict.REJECT
         if abs(heartbeat.time - time.time()) > MAX_CLOCK_SKEW_S:
             return Verdict.REJECT
-        if not self.table.is_newer(heartbeat):
-            return Verdict.REJECT
+        if not self.table.is_newer(heartbeat):  # late, on a slower path: honest peers do that
+            return Verdict.IGNORE
         good = await self._judge(message.payload, message.signature)
         if good is None:
             return Verdict.IGNORE
         if not good:
             return Verdict.REJECT
-        if not self.table.is_newer(heartbeat):  # a newer one came while this one was judged
+        if not self.table.is_newer(heartbeat):  # while this one was judged
             return Verdict.IGNORE
         entry = LatestHeartbeat(heartbeat, message.payload, message.signature, time.time())
         return Verdict.ACCEPT if self.table.put(entry) else Verdict.IGNORE
@@ -172,13 +177,31 @@ class HeartbeatTopic:
             except Exception:  # hostile input must not end the host; gossip starts afresh
                 log.exception("gossip failed, starting again in %.0f s", RESTART_S)
             self._pubsub = None
+            await self._reset_streams()
             await trio.sleep(RESTART_S)
 
+    def _meet_peers(self, pubsub: "JudgedPubsub") -> None:
+        """Heal what libp2p gives up on: a failed first stream, a subscription forgotten with one."""
+        for peer in self._node.swarm.get_connections_map():
+            if peer not in pubsub.peers:
+                self._node.start_soon(pubsub.register, peer)
+        for queue in list(pubsub.peer_queues.values()):
+            queue.push(pubsub.get_hello_packet())
+
+    async def _reset_streams(self) -> None:
+        """Reset the streams that the old service read or still gets: peers then open new ones."""
+        for protocol in PROTOCOLS:
+            self._node.host.set_stream_handler(protocol, _refuse)
+        for connection in self._node.swarm.get_connections():
+            for stream in connection.get_streams():
+                if stream.get_protocol() in PROTOCOLS:
+                    await reset(stream)
+
     async def _run_once(self, started: trio.Event) -> None:
-        network = self._node.host.get_network()
+        network = self._node.swarm
         others = list(network.notifees)
         router = GossipSub(
-            protocols=[PROTOCOL_ID_V11, PROTOCOL_ID],
+            protocols=PROTOCOLS,
             degree=DEGREE,
             degree_low=DEGREE_LOW,
             degree_high=DEGREE_HIGH,
@@ -194,10 +217,10 @@ class HeartbeatTopic:
                 await pubsub.wait_until_ready()
                 await pubsub.subscribe(self.topic)
                 self._pubsub = pubsub
-                for peer in await self._node.peers():
-                    self._node.start_soon(pubsub.register, ID.from_base58(peer.peer_id))
                 started.set()
-                await trio.sleep_forever()
+                while True:
+                    self._meet_peers(pubsub)
+                    await trio.sleep(MEET_EVERY_S)
         finally:
             network.notifees[:] = [each for each in network.notifees if each in others]
 
@@ -220,8 +243,8 @@ class JudgedPubsub(Pubsub):
         self._pending: Counter[ID] = Counter()
 
     async def register(self, peer: ID) -> None:
-        """Open the gossip stream to a peer that was connected before us."""
-        await self.ensure_peer_stream(peer)
+        """Open the gossip stream to a connected peer, if that works within a few seconds."""
+        await self.ensure_peer_stream(peer, timeout=MEET_EVERY_S / 2)
 
     async def push_msg(self, msg_forwarder: ID, msg: rpc_pb2.Message) -> None:
         """Judge a message; forward it when it is good, blame its forwarder when it is bad."""
@@ -275,6 +298,10 @@ def score_params(max_peers_per_ip: int) -> ScoreParams:
         graylist_threshold=-60.0,
         accept_px_threshold=10.0,
     )
+
+
+async def _refuse(_: INetStream) -> None:
+    raise StreamReset("gossip is starting again")
 
 
 def _message_id(msg: rpc_pb2.Message) -> bytes:

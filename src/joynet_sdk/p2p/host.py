@@ -1,6 +1,7 @@
 """A libp2p host with an asyncio face."""
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
@@ -108,7 +109,7 @@ class P2PHost:
 
         bridge = self._bridge = TrioBridge(self._main, f"libp2p-{self.peer_id[-6:]}")
         await bridge.start()
-        node = self._running_node()
+        node = self.running_node()
         self._addrs = node.addrs()
         for protocol, handler in self._handlers.items():
             await bridge.call(node.serve, bridge, protocol, handler)
@@ -127,6 +128,9 @@ class P2PHost:
     async def stop(self) -> None:
         """Close every connection and end the thread; pending calls fail. May be called again."""
         if self._bridge is not None:
+            if self.is_running and self._node is not None:
+                with contextlib.suppress(UnavailableError):  # it crashed meanwhile
+                    await self._bridge.call(self._node.say_goodbye)
             await self._bridge.close()
 
     async def __aenter__(self) -> Self:
@@ -177,36 +181,36 @@ class P2PHost:
             UnavailableError: Nobody answers there within `limits.dial_s`, or another peer does.
         """
         parse_peer_address(address)
-        return await self.call(self._running_node().connect, address)
+        return await self.call(self.running_node().connect, address)
 
     async def disconnect(self, peer_id: str) -> None:
         """Close the connections to a peer, if there are any."""
         compressed_of(peer_id)
-        await self.call(self._running_node().disconnect, peer_id)
+        await self.call(self.running_node().disconnect, peer_id)
 
     async def peers(self) -> "list[Peer]":
         """Who is connected."""
-        return await self.call(self._running_node().peers)
+        return await self.call(self.running_node().peers)
 
-    async def ping(self, peer_id: str, timeout: float = 5.0) -> float:
+    async def ping(self, peer_id: str, timeout_s: float = 5.0) -> float:
         """Round trip in milliseconds.
 
         Raises:
-            UnavailableError: No answer within `timeout` seconds.
+            UnavailableError: No answer within `timeout_s` seconds.
         """
         compressed_of(peer_id)
-        return await self.call(self._running_node().ping, peer_id, timeout)
+        return await self.call(self.running_node().ping, peer_id, timeout_s)
 
     # --- frames -------------------------------------------------------------------------------
 
     async def request(
-        self, peer_id: str, protocol: str, frame: bytes, timeout: float = 30.0
+        self, peer_id: str, protocol: str, frame: bytes, timeout_s: float = 30.0
     ) -> bytes:
         """Send a frame to a connected peer and return its answer frame.
 
         Args:
             frame: At most 1 MiB, without its length prefix.
-            timeout: Seconds for all of it.
+            timeout_s: Seconds for all of it.
 
         Raises:
             InvalidInputError: The frame is too long, or `peer_id` is none.
@@ -219,7 +223,7 @@ class P2PHost:
             raise InvalidInputError(
                 f"frame of {len(frame)} bytes, expected at most {MAX_FRAME_BYTES}"
             )
-        return await self.call(self._running_node().request, peer_id, protocol, frame, timeout)
+        return await self.call(self.running_node().request, peer_id, protocol, frame, timeout_s)
 
     async def serve(self, protocol: str, handler: FrameHandler) -> None:
         """Answer frames of a protocol with `await handler(frame, remote_peer_id)`.
@@ -229,7 +233,7 @@ class P2PHost:
         """
         self._handlers[protocol] = handler
         if self._bridge is not None:
-            await self.call(self._running_node().serve, self._bridge, protocol, handler)
+            await self.call(self.running_node().serve, self._bridge, protocol, handler)
 
     # --- for gossip.py and blockexchange.py ----------------------------------------------------
 
@@ -242,7 +246,7 @@ class P2PHost:
         async def judge_on_our_loop(payload: bytes, signature: bytes) -> bool | None:
             return await bridge.call_asyncio(judge, payload, signature)
 
-        return await self.call(self._running_node().join, topic, judge_on_our_loop, expire_s)
+        return await self.call(self.running_node().join, topic, judge_on_our_loop, expire_s)
 
     async def call(self, function: Callable[..., Awaitable[T]], *args: object) -> T:
         """Run an async function in the libp2p thread."""
@@ -250,7 +254,8 @@ class P2PHost:
             raise UnavailableError("the libp2p host is not started")
         return await self._bridge.call(function, *args)
 
-    def _running_node(self) -> "TrioNode":
+    def running_node(self) -> "TrioNode":
+        """The trio side; its methods run through `call`."""
         if self._node is None:
             raise UnavailableError("the libp2p host is not started")
         return self._node

@@ -2,11 +2,13 @@
 
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 from joynet_sdk.errors import AuthError, ConfigError, InvalidInputError
+from joynet_sdk.paths import file_errors, private_dir, sync_dir
 
 KEY_BYTES = 32
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
@@ -115,6 +117,11 @@ def verify_digest(digest: bytes, v: int, r: bytes, s: bytes, public_key_xy: byte
     return signer.format(compressed=False)[1:] == public_key_xy
 
 
+def peer_key_path(home: Path) -> Path:
+    """Where the peer key of a home lies."""
+    return home / "peer.key"
+
+
 def load_or_create(path: Path) -> Identity:
     """Read the key file at `path` (64 hex digits, mode 0600), or write a fresh one.
 
@@ -124,44 +131,36 @@ def load_or_create(path: Path) -> Identity:
         AuthError: Others may read the file.
         ConfigError: It cannot be read or written, or holds no key.
     """
-    try:
+    with file_errors(path):
         if not path.exists():
             _create(path)
         mode = path.stat().st_mode & 0o777
-        text = path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"peer key {path}: {error}", hint=f"check {path.parent}") from None
+        data = path.read_bytes()
     if mode & 0o077:
         raise AuthError(
             f"peer key {path} has mode {mode:04o}, expected 0600", hint=f"chmod 600 {path}"
         )
     try:
-        return Identity(bytes.fromhex(text))
-    except ValueError:
+        return Identity(bytes.fromhex(data.decode("ascii").strip()))
+    except ValueError:  # InvalidInputError is one too
         raise ConfigError(
             f"peer key {path} is not 64 hex digits of a valid key",
-            hint="restore it from a backup; deleting it gives this node a new peer id",
+            hint="restore it from a backup; without it the node has a new peer id",
         ) from None
 
 
 def _create(path: Path) -> None:
     """Write a key beside `path` and link it there, so that a crash leaves no half-written file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    private_dir(path.parent)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(handle, "w") as file:
             file.write(Identity.generate().private_key.hex() + "\n")
             file.flush()
             os.fsync(file.fileno())
-        try:
+        with suppress(FileExistsError):  # another process was first: its key is the key
             os.link(temporary, path)
-        except FileExistsError:
-            return  # another process was first: its key is the key
     finally:
         temporary.unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_dir(path.parent)

@@ -7,19 +7,21 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import trio
 from libp2p.abc import INetStream
 from libp2p.custom_types import TProtocol
 from libp2p.network.stream.exceptions import StreamEOF
+from libp2p.network.stream.net_stream import NetStream
 from libp2p.peer.id import ID
 from libp2p.peer.peerinfo import info_from_p2p_addr
-from multiaddr import Multiaddr
+from libp2p.stream_muxer.yamux.yamux import Yamux, YamuxStream
+from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
 from joynet_sdk.errors import InvalidInputError, JoyNetError, UnavailableError, VerificationError
 from joynet_sdk.p2p.bridge import TrioBridge
-from joynet_sdk.p2p.limits import Limits
+from joynet_sdk.p2p.limits import MAX_FRAME_BYTES, Limits
 from joynet_sdk.p2p.messages import encode_error
 from joynet_sdk.p2p.streams import (
     STREAM_ERRORS,
@@ -30,7 +32,7 @@ from joynet_sdk.p2p.streams import (
     unavailable,
     write_frame,
 )
-from joynet_sdk.p2p.swarm import PeerLimits, build_host
+from joynet_sdk.p2p.swarm import build_host
 
 if TYPE_CHECKING:
     from joynet_sdk.p2p.heartbeats import HeartbeatTopic, Judge
@@ -42,6 +44,7 @@ if "LIBP2P_DEBUG" not in os.environ:
 PING_ID = "/ipfs/ping/1.0.0"
 PING_BYTES = 32
 FORGIVE_EVERY_S = 30.0
+GOODBYE_S = 2.0
 MAX_KEPT_STREAMS = 4  # per peer and protocol
 KEEP_S = 20.0  # a kept stream is dropped after this; servers wait Limits.idle_s, longer
 
@@ -75,7 +78,7 @@ class TrioNode:
     def __init__(self, private_key: bytes, listen: list[str], limits: Limits) -> None:
         self._listen = listen
         self.limits = limits
-        self.host, self.peer_limits = build_host(private_key, limits, self._guard)
+        self.host, self.swarm, self.peer_limits = build_host(private_key, limits, self._guard)
         self._kept: dict[tuple[ID, str], list[_Kept]] = {}
         self._running: Counter[ID] = Counter()
         self._tasks: trio.Nursery | None = None
@@ -83,7 +86,13 @@ class TrioNode:
         self.handler_failures = 0
 
     async def run(self, ready: Callable[[], None]) -> None:
-        """Listen and serve until cancelled."""
+        """Listen and serve until cancelled.
+
+        Raises:
+            UnavailableError: An address to listen on is taken.
+        """
+        for address in self._listen:
+            await _check_free(Multiaddr(address))
         async with self.host.run([Multiaddr(addr) for addr in self._listen]):
             if self._listen and not self.addrs():
                 raise UnavailableError(
@@ -95,6 +104,13 @@ class TrioNode:
                     await trio.sleep(FORGIVE_EVERY_S)
                     self.peer_limits.forgive()
                     await self._drop_stale()
+
+    async def say_goodbye(self) -> None:
+        """Close every connection; libp2p leaves their sockets open when it is just cancelled."""
+        with trio.move_on_after(GOODBYE_S):
+            async with trio.open_nursery() as nursery:
+                for connection in self.swarm.get_connections():
+                    nursery.start_soon(connection.close)
 
     def addrs(self) -> list[str]:
         """Addresses we listen on, each ending in /p2p/<our peer id>."""
@@ -111,9 +127,14 @@ class TrioNode:
             raise UnavailableError(f"peer {info.peer_id} is banned for misbehaving")
         if not self.is_connected(str(info.peer_id)):  # dial this address, not a remembered one
             self.host.get_peerstore().clear_addrs(info.peer_id)
-            self.host.get_network().unblock_peer(info.peer_id)
-        with unavailable(info.peer_id), trio.fail_after(self.limits.dial_s):
-            await self.host.connect(info)
+            self.swarm.unblock_peer(info.peer_id)
+        try:
+            with unavailable(info.peer_id), trio.fail_after(self.limits.dial_s):
+                await self.host.connect(info)
+        except UnavailableError as error:
+            raise UnavailableError(
+                f"no answer from {address}", hint="is that node running, and this its peer id?"
+            ) from error
         return str(info.peer_id)
 
     def is_connected(self, peer_id: str) -> bool:
@@ -133,12 +154,13 @@ class TrioNode:
     async def peers(self) -> list[Peer]:
         """Who is connected."""
         found = []
-        for peer, connections in self.host.get_network().get_connections_map().items():
+        for peer, connections in self.swarm.get_connections_map().items():
             for connection in connections[:1]:
-                remote = connection.muxed_conn.get_remote_address()
+                muxed = cast(Yamux, connection.muxed_conn)
+                remote = muxed.get_remote_address()
                 family = "ip6" if remote and ":" in remote[0] else "ip4"
                 address = f"/{family}/{remote[0]}/tcp/{remote[1]}" if remote else ""
-                found.append(Peer(str(peer), address, not connection.muxed_conn.is_initiator))
+                found.append(Peer(str(peer), address, not muxed.is_initiator))
         return found
 
     async def join(self, topic: str, judge: "Judge", expire_s: float) -> "HeartbeatTopic":
@@ -206,7 +228,7 @@ class TrioNode:
         kept = self._kept.get((peer, protocol), [])
         while kept:
             stream = kept.pop().stream
-            if not _is_finished(stream):
+            if not is_finished(stream):
                 return stream
             await reset(stream)
         return await self.host.new_stream(peer, [TProtocol(protocol)])
@@ -221,7 +243,7 @@ class TrioNode:
     async def _drop_stale(self) -> None:
         oldest = trio.current_time() - KEEP_S
         for key, kept in list(self._kept.items()):
-            stale = [each for each in kept if each.since < oldest or _is_finished(each.stream)]
+            stale = [each for each in kept if each.since < oldest or is_finished(each.stream)]
             self._kept[key] = [each for each in kept if each not in stale]
             if not self._kept[key]:
                 del self._kept[key]
@@ -245,9 +267,7 @@ class TrioNode:
         limits = self.limits
         while True:
             try:
-                frame = await read_frame(
-                    stream, first_byte_s=limits.idle_s, frame_s=limits.frame_s
-                )
+                frame = await read_frame(stream, first_byte_s=limits.idle_s, frame_s=limits.frame_s)
             except StreamEOF:
                 return
             answer = await self._answer(bridge, peer, frame, handler)
@@ -262,7 +282,10 @@ class TrioNode:
         self._running[peer] += 1
         try:
             with trio.fail_after(self.limits.handler_s):
-                return await bridge.call_asyncio(handler, frame, str(peer))
+                answer = await bridge.call_asyncio(handler, frame, str(peer))
+            if len(answer) > MAX_FRAME_BYTES:
+                return encode_error("too_large", f"the answer has {len(answer)} bytes")
+            return answer
         except trio.TooSlowError:
             return encode_error("internal", "the request took too long", retryable=True)
         except JoyNetError as error:
@@ -301,7 +324,21 @@ class TrioNode:
         await reset(stream)
 
 
-def _is_finished(stream: INetStream) -> bool:
+async def _check_free(address: Multiaddr) -> None:
+    """libp2p listens with SO_REUSEPORT: two hosts would share a port without a word."""
+    host = next(address.value_for_protocol(each.name) for each in address.protocols())
+    port = int(address.value_for_protocol("tcp"))
+    if port:
+        try:
+            for listener in await trio.open_tcp_listeners(port, host=host):
+                await listener.aclose()
+        except OSError as error:
+            raise UnavailableError(
+                f"cannot listen on {address}: {error}", hint="is another node using this port?"
+            ) from None
+
+
+def is_finished(stream: INetStream) -> bool:
     """True when the peer closed or reset a stream that we kept."""
-    muxed = stream.muxed_stream  # type: ignore[attr-defined]  # INetStream leaves it out
+    muxed = cast(YamuxStream, cast(NetStream, stream).muxed_stream)
     return bool(muxed.closed or muxed.recv_closed or muxed.conn.event_shutting_down.is_set())

@@ -10,7 +10,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple, cast
 from weakref import WeakSet
 
 import trio
@@ -21,7 +21,7 @@ from libp2p.crypto.x25519 import create_new_key_pair as create_noise_key_pair
 from libp2p.custom_types import TProtocol
 from libp2p.host.basic_host import BasicHost
 from libp2p.io.abc import ReadWriteCloser
-from libp2p.network.config import ConnectionConfig
+from libp2p.network.config import ConnectionConfig, RetryConfig
 from libp2p.network.connection.raw_connection import RawConnection
 from libp2p.network.swarm import Swarm
 from libp2p.peer.id import ID
@@ -36,7 +36,7 @@ from libp2p.stream_muxer.yamux.yamux import Yamux
 from libp2p.transport.manager import TransportManager
 from libp2p.transport.tcp.tcp import TCP
 from libp2p.transport.upgrader import TransportUpgrader
-from multiaddr import Multiaddr
+from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
 from joynet_sdk.p2p.limits import Limits
 
@@ -173,7 +173,7 @@ class BoundedMuxer(MuxerMultistream):
     """Makes BoundedYamux connections that share one budget."""
 
     def __init__(self, limits: Limits) -> None:
-        super().__init__({TProtocol(YAMUX_ID): BoundedYamux}, NEGOTIATE_S)  # type: ignore[dict-item]
+        super().__init__({TProtocol(YAMUX_ID): BoundedYamux}, NEGOTIATE_S)
         self._limits = limits
         self._connections: WeakSet[BoundedYamux] = WeakSet()
 
@@ -204,15 +204,23 @@ class BoundedSwarm(Swarm):
         raw = RawConnection(read_write_closer, False)
         try:
             muxed = await self.upgrade_inbound_raw_conn(raw, maddr)
-            await muxed.event_closed.wait()  # type: ignore[attr-defined]  # every muxer is Yamux
+            await cast(Yamux, muxed).event_closed.wait()
         finally:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
                 await raw.close()
 
 
+class Built(NamedTuple):
+    """A host and the parts of it that libp2p's interfaces hide."""
+
+    host: BasicHost
+    swarm: Swarm
+    limits: PeerLimits
+
+
 def build_host(
     private_key: bytes, limits: Limits, guard: Callable[[INetStream, Any], Awaitable[None]]
-) -> tuple[BasicHost, PeerLimits]:
+) -> Built:
     """A host that has not started.
 
     Args:
@@ -232,6 +240,7 @@ def build_host(
         upgrader,
         transports=[TCP()],
         connection_config=_connection_config(limits),
+        retry_config=RetryConfig(max_retries=0),  # discovery has the patience
         transport_manager=TransportManager(),
     )
     peer_limits = PeerLimits(limits)
@@ -242,7 +251,7 @@ def build_host(
         await guard(stream, host._swarm_stream_handler)
 
     swarm.set_stream_handler(handle)
-    return host, peer_limits
+    return Built(host, swarm, peer_limits)
 
 
 def _connection_config(limits: Limits) -> ConnectionConfig:

@@ -3,7 +3,7 @@
 Layout of a store's folder:
     blocks/ab/abcd...      one file per block, named by the hex of its SHA-256
     tmp/                   files being written; swept when nobody writes
-    corrupt/               files that were not what their name says, kept for inspection
+    corrupt/               files that were not what their name says, kept until the next collection
     index.sqlite           which blocks count (index.py)
     lock                   shared by writers, exclusive for removal, across processes
 
@@ -251,7 +251,7 @@ class DiskBlockStore:
                 self.path_of(digest).unlink(missing_ok=True)
 
     def sweep(self) -> int:
-        """Remove files that the index does not know; their number. Call inside `exclusive`."""
+        """Remove stray and corrupt files; their number. Call inside `exclusive`."""
         removed = 0
         with translated(self.root):
             for folder in (self.root / "blocks").iterdir():
@@ -259,6 +259,9 @@ class DiskBlockStore:
                     if self.index.size(bytes.fromhex(path.name)) is None:
                         path.unlink()
                         removed += 1
+            for path in (self.root / "corrupt").iterdir():
+                path.unlink()
+                removed += 1
         return removed
 
     def _sweep_tmp(self) -> None:
@@ -329,6 +332,7 @@ class Batch:
             with suppress(OSError):
                 path.unlink(missing_ok=True)
         self._pending.clear()
+        self._bytes = 0
 
 
 def _fsync(path: Path) -> None:

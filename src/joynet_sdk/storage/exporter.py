@@ -183,7 +183,7 @@ def _walk_shard(source: Source, cid: Cid, node: _Node, depth: int, fanout: int) 
         )
     field = int.from_bytes(unixfs.data, "big")
     slots = [index for index in range(fanout) if field >> index & 1]
-    if field >> fanout or len(slots) != len(node.links) or not slots:
+    if field >> fanout or len(slots) != len(node.links) or (depth and not slots):
         raise VerificationError(
             f"shard {cid} has {len(node.links)} links, its bitfield says otherwise"
         )
@@ -309,19 +309,21 @@ class _Writer:
         self, source: Source, limits: Limits, on_bytes: Callable[[bytes], None] | None
     ) -> None:
         self._source, self._limits, self._on_bytes = source, limits, on_bytes
-        self.files = self.bytes = self.entries = 0
+        self.files = self.bytes = 0
+        self.entries = 1
 
     def write(self, cid: Cid, path: Path, depth: int) -> None:
-        self.entries += 1
-        _check_entries(cid, self.entries, self._limits)
         what = info(self._source, cid)
         if not what.is_directory:
             self._write_file(what, path)
             return
         if depth >= self._limits.max_depth:
             raise VerificationError(f"{cid} is nested deeper than {self._limits.max_depth} folders")
+        children = list_directory(self._source, cid, self._limits)
+        self.entries += len(children)  # before going on: a bomb is found while it is small
+        _check_entries(cid, self.entries, self._limits)
         path.mkdir()
-        for child in list_directory(self._source, cid, self._limits):
+        for child in children:
             self.write(child.cid, path / child.name, depth + 1)
         sync_dir(path)
 

@@ -281,16 +281,28 @@ def import_file(
     """
     with open_regular(path) as stream:
         before = os.fstat(stream.fileno())
+        seen = 0
+
+        def observe(chunk: bytes) -> None:
+            nonlocal seen
+            seen += len(chunk)
+            if seen > before.st_size:  # it grows: do not run after it
+                raise _changed(path)
+            if on_bytes is not None:
+                on_bytes(chunk)
+
         try:
-            node = import_stream(stream, sink, profile, on_bytes)
+            node = import_stream(stream, sink, profile, observe)
         except OSError as error:
             raise InvalidInputError(f"cannot read {path}: {error.strerror}") from None
         after = os.fstat(stream.fileno())
-    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or (
-        node.size != after.st_size
-    ):
-        raise InvalidInputError(f"{path} changed while it was read", hint="run the command again")
+    if seen != before.st_size or before.st_mtime_ns != after.st_mtime_ns:
+        raise _changed(path)
     return node
+
+
+def _changed(path: Path) -> InvalidInputError:
+    return InvalidInputError(f"{path} changed while it was read", hint="run the command again")
 
 
 def open_regular(path: Path) -> BinaryIO:

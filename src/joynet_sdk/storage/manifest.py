@@ -5,7 +5,7 @@ The format is docs/spec/manifest.md; `joynet_sdk.formats.Manifest` holds its typ
 
 import hashlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from joynet_sdk.errors import NotFoundError, VerificationError
@@ -84,15 +84,20 @@ def import_model(
         hasher = hashlib.sha256()
         node = import_file(scan.root / scanned.path, sink, profile, _tee(hasher.update, on_bytes))
         digest = "0x" + hasher.hexdigest()
-        files.append(ManifestFile(scanned.path, node.size, digest, str(node.cid)))
+        files.append(
+            ManifestFile(path=scanned.path, size=node.size, sha256=digest, cid=str(node.cid))
+        )
         nodes[scanned.path] = node
     return ModelFiles(_build_tree(nodes, sink, profile).cid, files, scan)
 
 
 def _tee(first: OnBytes, second: OnBytes | None) -> OnBytes:
-    if second is None:
-        return first
-    return lambda data: (first(data), second(data))[0]
+    def both(data: bytes) -> None:
+        first(data)
+        if second is not None:
+            second(data)
+
+    return both
 
 
 def _build_tree(nodes: dict[str, Node], sink: Sink, profile: Profile) -> Node:
@@ -203,8 +208,9 @@ def verify_model(source: Source, manifest: Manifest, on_bytes: OnBytes | None = 
         NotFoundError: A block is not stored.
         VerificationError: Names the first file that differs.
     """
-    held = dict(_walk(source, decode_cid(manifest.root), "", 0))
     listed = {file.path: decode_cid(file.cid) for file in manifest.files}
+    folders = _folders(manifest)
+    held = dict(_walk(source, decode_cid(manifest.root), "", folders))
     if held != listed:
         paths = sorted(set(held.items()) ^ set(listed.items()))
         raise VerificationError(
@@ -214,14 +220,22 @@ def verify_model(source: Source, manifest: Manifest, on_bytes: OnBytes | None = 
         _verify_file(source, file, on_bytes)
 
 
-def _walk(source: Source, cid: Cid, prefix: str, depth: int) -> Iterator[tuple[str, Cid]]:
-    if depth > exporter.MAX_DEPTH:
-        raise VerificationError(f"directory {cid} is nested deeper than {exporter.MAX_DEPTH}")
+def _folders(manifest: Manifest) -> set[str]:
+    """Every folder that a listed path goes through, each with a final slash."""
+    paths = (PurePosixPath(file.path) for file in manifest.files)
+    return {f"{parent}/" for path in paths for parent in path.parents if parent.name}
+
+
+def _walk(source: Source, cid: Cid, prefix: str, folders: set[str]) -> Iterator[tuple[str, Cid]]:
+    """Files below a directory; enters only folders that the manifest knows."""
     for child in exporter.list_directory(source, cid):
-        if exporter.info(source, child.cid).is_directory:
-            yield from _walk(source, child.cid, f"{prefix}{child.name}/", depth + 1)
+        path = prefix + child.name
+        if not exporter.info(source, child.cid).is_directory:
+            yield path, child.cid
+        elif f"{path}/" in folders:
+            yield from _walk(source, child.cid, f"{path}/", folders)
         else:
-            yield prefix + child.name, child.cid
+            raise VerificationError(f"root has a folder {path[:80]!r}, the manifest has none")
 
 
 def _verify_file(source: Source, file: ManifestFile, on_bytes: OnBytes | None) -> None:
@@ -253,6 +267,7 @@ def export_model(
     """
     verify_model(source, manifest)
     total = sum(file.size for file in manifest.files)
-    limits = exporter.Limits(max_bytes=total, max_entries=2 * len(manifest.files) * 8 + 1)
+    entries = 1 + len(manifest.files) + len(_folders(manifest))
+    limits = exporter.Limits(max_bytes=total, max_entries=entries)
     exporter.export(source, decode_cid(manifest.root), target, limits=limits, on_bytes=on_bytes)
     return scan_model(target)

@@ -16,7 +16,7 @@ class Collected(NamedTuple):
     Attributes:
         blocks: Number of blocks.
         bytes: Their sizes added up.
-        strays: Files that the index did not know, left by a crash.
+        strays: Files left by a crash, or set aside as corrupt.
     """
 
     blocks: int

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from joynet_sdk.chain.accounts import Account
 from joynet_sdk.errors import VerificationError
 from joynet_sdk.receipts import (
     Domain,
@@ -17,7 +18,7 @@ from joynet_sdk.receipts import (
     signing_hash,
 )
 
-KEY = bytes.fromhex("11" * 32)
+KEY = Account.from_key(bytes.fromhex("11" * 32))
 OPERATOR = "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"  # the address of KEY
 CLIENT = "0x1563915e194D8CfBA1943570603F7606A3115508"  # the address of 22..22
 DOMAIN = Domain(412_346_001, "0x5FbDB2315678afecb367f032d93F642f64180aa3")

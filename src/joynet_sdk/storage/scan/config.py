@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from joynet_sdk.errors import InvalidInputError
+from joynet_sdk.formats import check_json_depth
 
 MAX_CONFIG_BYTES = 1024 * 1024
 MAX_FIELD = 2**31 - 1
@@ -37,8 +38,9 @@ def read_config(data: bytes, name: str) -> dict[str, Any]:
     if len(data) > MAX_CONFIG_BYTES:
         raise InvalidInputError(f"{name} has {len(data)} bytes, expected <= {MAX_CONFIG_BYTES}")
     try:
+        check_json_depth(data)
         config = json.loads(data)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:  # InvalidInputError is one
         raise InvalidInputError(f"{name} is not JSON: {error}") from None
     if not isinstance(config, dict):
         raise InvalidInputError(f"{name} holds {type(config).__name__}, expected a JSON object")

@@ -11,7 +11,7 @@ MAGIC = b"GGUF"
 MAX_HEADER_BYTES = 64 * 1024 * 1024
 MAX_KEYS = 4096
 MAX_TENSORS = 65_536
-MAX_ARRAY = 1_000_000  # strings in a tokenizer's array; numbers are skipped in one step
+MAX_STRINGS = 1_000_000  # in all arrays together; numbers are skipped in one step
 
 _SCALAR_BYTES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 _STRING, _ARRAY, _UINT32 = 8, 9, 4
@@ -73,10 +73,11 @@ def _skip_value(header: Header, kind: int, key: str) -> None:
         if inner in _SCALAR_BYTES:
             header.skip(_SCALAR_BYTES[inner] * count, key[:80])
             return
-        if inner != _STRING or count > MAX_ARRAY:
+        header.items += count
+        if inner != _STRING or header.items > MAX_STRINGS:
             raise header.bad(
                 f"key {key[:80]!r} is an array of {count} of type {inner}, expected numbers, "
-                f"or <= {MAX_ARRAY} strings"
+                f"or <= {MAX_STRINGS} strings in all"
             )
         for _ in range(count):
             header.skip(header.u64(key[:80]), key[:80])

@@ -37,11 +37,15 @@ class Header:
         name: For errors.
         size: Bytes of the file.
         budget: Bytes that may be read in all.
+
+    Attributes:
+        at: Where the next byte is read.
+        items: Small pieces met so far, counted by the format's reader.
     """
 
     def __init__(self, file: BinaryIO, name: str, size: int, budget: int) -> None:
         self._file, self.name, self.size, self._budget = file, name, size, budget
-        self.at = 0
+        self.at = self.items = 0
 
     def bad(self, what: str, hint: str | None = None) -> InvalidInputError:
         """An error about this file."""

@@ -1,0 +1,183 @@
+"""`joynet infer`: run a model on the network."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from joynet_cli._joynet import open_joynet, parse_price
+from joynet_cli._output import out
+
+if TYPE_CHECKING:
+    from joynet_sdk.inference.routing import Route
+    from joynet_sdk.inference.service import Result
+
+app = typer.Typer(help="Run a model on the network.", no_args_is_help=True)
+
+Ref = Annotated[str, typer.Argument(help="Name (digits.joy), manifest CID, or 0x model id.")]
+
+
+@app.command()
+def run(
+    ref: Ref,
+    source: Annotated[str, typer.Argument(metavar="INPUT", help="A file, or the text itself.")],
+    verify: Annotated[
+        str, typer.Option("--verify", help="none, or redundant:N (a majority of N nodes).")
+    ] = "none",
+    save_receipt: Annotated[
+        Path | None, typer.Option("--save-receipt", help="Write the receipt file here.")
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say why each node was asked or not.")
+    ] = False,
+    max_price: Annotated[
+        str | None, typer.Option("--max-price", help="Most JOY a node may ask for the call.")
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="Ask this node id or operator (repeat).")
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option("--ignore", help="Leave out this node (repeat).")
+    ] = None,
+) -> None:
+    """Infer once, pay for it, and check the answer.
+
+    The payment is a signed voucher on your escrow (joynet payment deposit), or for redundant:N a
+    job that the committee is paid from.
+
+    Examples:
+      joynet infer run digits.joy seven.json
+      joynet infer run digits.joy seven.json --verify redundant:3 --save-receipt seven.receipt
+      joynet infer run minilm.joy "names mean models" --json
+    """
+    from joynet_cli._session import ctx
+    from joynet_sdk.inference.service import DEFAULT_TIMEOUT_S, parse_verify, read_input
+
+    parse_verify(verify)
+    data = read_input(source)
+    options: dict[str, Any] = {
+        "verify": verify,
+        "max_price": parse_price(max_price),
+        "only": only or (),
+        "ignore": ignore or (),
+        "timeout_s": ctx().timeout_s or DEFAULT_TIMEOUT_S,
+    }
+    with open_joynet("Inferring") as joynet:
+        result = joynet.infer(ref, data, **options)
+    if save_receipt is not None:
+        from joynet_sdk.paths import atomic_write
+
+        atomic_write(save_receipt, result.receipt_file.encode())
+    out.result(_document(result, explain), lambda _: _print(result, explain, save_receipt))
+
+
+@app.command()
+def show(job: Annotated[int, typer.Argument(help="Committee job id.")]) -> None:
+    """Show a committee job: its members, their votes, the verdict.
+
+    Examples:
+      joynet infer show 1
+    """
+    from joynet_sdk.errors import NotFoundError
+
+    with open_joynet(with_account=False) as joynet:
+        proof = joynet.chain.contract("ProofOfInference")
+        record, members = proof.call("job", job), proof.call("members", job)
+    if not record["status"]:
+        raise NotFoundError("job", job)
+    states = ("drawn", "committed", "revealed", "unavailable", "slashed")
+    result = {
+        "job": job,
+        "status": _STATUS[record["status"]],
+        "model_id": "0x" + record["model_id"].hex(),
+        "client": record["client"],
+        "winner": "0x" + record["winner"].hex(),
+        "members": [
+            {
+                "node_id": m["node_id"],
+                "operator": m["operator"],
+                "state": states[m["state"]],
+                "digest": "0x" + m["digest"].hex(),
+            }
+            for m in members
+        ],
+    }
+
+    def human(_: dict[str, Any]) -> None:
+        out.line(f"job {job}: {result['status']}, winner {result['winner'][:18]}...")
+        out.table(
+            ["node", "state", "digest", "operator"],
+            [
+                [m["node_id"], m["state"], m["digest"][:18] + "...", m["operator"]]
+                for m in result["members"]
+            ],
+        )
+
+    out.result(result, human)
+
+
+_STATUS = (
+    "unknown",
+    "requested",
+    "commit",
+    "reveal",
+    "propose",
+    "ready",
+    "disputed",
+    "settled",
+    "refunded",
+    "lapsed",
+)
+
+
+def _document(result: "Result", explain: bool) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "model_id": "0x" + result.model_id.hex(),
+        **result.decoded.value,
+        "price_wei": str(result.price),
+        "receipt": json.loads(result.receipt_file.encode()),
+    }
+    verdict = result.verdict
+    if verdict is not None:
+        document["committee"] = {
+            "job": verdict.job_id,
+            "votes": dict(verdict.votes),
+            "winners": list(verdict.winners),
+            "losers": list(verdict.losers),
+        }
+    if explain:
+        document["routes"] = [_route(route) for route in result.routes]
+    return document
+
+
+def _route(route: "Route") -> dict[str, Any]:
+    return {
+        "node_id": route.node_id,
+        "operator": route.operator,
+        "price_wei": str(route.price),
+        "reputation": route.reputation,
+        "eligible": route.is_eligible,
+        "reason": route.reason,
+    }
+
+
+def _print(result: "Result", explain: bool, save_receipt: Path | None) -> None:
+    from joynet_sdk.units import format_joy
+
+    out.line(result.decoded.summary)
+    receipt, verdict = result.receipt_file.receipt, result.verdict
+    if verdict is not None:
+        agreed, asked = len(verdict.winners), sum(verdict.votes.values())
+        out.note(f"{agreed} of {asked} nodes agree (job {verdict.job_id})")
+        if verdict.losers:
+            out.note(f"another answer came from node {', '.join(map(str, verdict.losers))}")
+    else:
+        out.note(f"answered and signed by {receipt.operator}")
+    out.note(f"cost {format_joy(result.price)}")
+    if save_receipt is not None:
+        out.note(f"receipt: joynet receipt verify {save_receipt}")
+    if explain:
+        for route in result.routes:
+            mark = "asked in this order" if route.is_eligible else "left out"
+            out.note(f"node {route.node_id} ({mark}): {route.reason}")

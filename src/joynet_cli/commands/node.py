@@ -1,0 +1,359 @@
+"""`joynet node`: run a node that serves models and votes in committees."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from joynet_cli._joynet import open_joynet
+from joynet_cli._output import out
+from joynet_cli._session import ctx, password_for
+
+if TYPE_CHECKING:
+    from joynet_sdk.nodes import NodeInfo
+
+app = typer.Typer(help="Run a node: serve models, vote, earn.", no_args_is_help=True)
+
+OPERATOR = "node-operator"
+
+
+@app.command()
+def init(
+    port: Annotated[int | None, typer.Option("--port", help="TCP port to listen on.")] = None,
+    host: Annotated[str, typer.Option("--host", help="IP address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Make the node's keys and choose where it listens; safe to repeat.
+
+    The operator key is hot: it signs answers and votes and holds gas only. The vault, an account
+    of yours that stays elsewhere, owns the stake.
+
+    Examples:
+      joynet node init
+      joynet node init --host 203.0.113.7 --port 4001
+    """
+    from joynet_sdk import config
+    from joynet_sdk.chain import Keys
+    from joynet_sdk.node.control import node_folder
+    from joynet_sdk.p2p.identity import load_or_create
+    from joynet_sdk.paths import Home, private_dir
+
+    context = ctx()
+    home = Home(context.home)
+    home.create()
+    keys = Keys(context.home)
+    if OPERATOR not in keys.names():
+        keys.new(OPERATOR, password_for(OPERATOR, confirm=True))
+    peer = load_or_create(private_dir(node_folder(context.home)) / "peer.key")
+    listen = context.settings.p2p.listen
+    if port is not None or any(address.endswith("/tcp/0") for address in listen):
+        chosen = f"/ip4/{host}/tcp/{port or _free_port(host)}"
+        config.change_file(home.config, "user", {"p2p.listen": chosen}, mode=0o600)
+        listen = (chosen,)
+    result = {
+        "operator": keys.info(OPERATOR).address,
+        "peer_id": peer.peer_id,
+        "endpoint": [f"{address}/p2p/{peer.peer_id}" for address in listen],
+    }
+
+    def human(_: dict[str, Any]) -> None:
+        out.line(f"operator  {result['operator']} (send it some ETH for gas)")
+        out.line(f"peer id   {result['peer_id']}")
+        for address in result["endpoint"]:
+            out.line(f"endpoint  {address}")
+        out.note("next: joynet node register --account VAULT --stake 1000")
+
+    out.result(result, human)
+
+
+@app.command()
+def register(
+    stake: Annotated[str, typer.Option("--stake", help="JOY to put at stake.")],
+    payout: Annotated[
+        str | None, typer.Option("--payout", help="Account that earnings go to [the vault].")
+    ] = None,
+    capacity: Annotated[int, typer.Option("--capacity", min=1, help="Requests at once.")] = 16,
+    cell: Annotated[str, typer.Option("--cell", help="H3 cell of its place, or nothing.")] = "",
+) -> None:
+    """Stake, provision and register, as the vault (--account). Interrupted: joynet tx resume.
+
+    Examples:
+      joynet node register --account vault --stake 1000
+    """
+    from joynet_cli.commands.token import address_of
+    from joynet_sdk.chain import Keys
+    from joynet_sdk.errors import ConfigError
+    from joynet_sdk.node.control import node_folder
+    from joynet_sdk.p2p.identity import load_or_create
+    from joynet_sdk.units import parse_joy
+
+    context = ctx()
+    wei, operator = parse_joy(stake), Keys(context.home).info(OPERATOR).address
+    peer = load_or_create(node_folder(context.home) / "peer.key")
+    listen = context.settings.p2p.listen
+    if any(address.endswith("/tcp/0") for address in listen):
+        raise ConfigError("the node has no fixed port to be reached at", hint="joynet node init")
+    with open_joynet("Registering the node") as joynet:
+        node_id = joynet.nodes.register(
+            operator=operator,
+            payout=address_of(ctx(), payout) if payout else joynet.chain.account.address,
+            peer_key=peer,
+            endpoint=[f"{address}/p2p/{peer.peer_id}" for address in listen],
+            stake=wei,
+            capacity=capacity,
+            cell=cell,
+        )
+        info = joynet.nodes.info(node_id)
+    _print_info(info)
+    out.note("next: joynet node offer REF --price 0.01, then joynet node start")
+
+
+@app.command()
+def offer(
+    ref: Annotated[str, typer.Argument(help="Name, manifest CID, or 0x model id.")],
+    price: Annotated[
+        str | None, typer.Option("--price", help="JOY per call, on top of the model's.")
+    ] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Stop offering it.")] = False,
+) -> None:
+    """Offer a model on this home's node, as the vault (--account).
+
+    Examples:
+      joynet node offer digits.joy --price 0.01 --account vault
+      joynet node offer digits.joy --remove --account vault
+    """
+    from joynet_cli._errors import UsageError
+    from joynet_sdk.units import format_joy, parse_joy
+
+    if (price is None) != remove:
+        raise UsageError("give either --price or --remove")
+    wei = parse_joy(price) if price else 0
+    with open_joynet("Setting the offer") as joynet:
+        model_id = joynet.inference.resolve(ref)
+        node_id = joynet.nodes.by_operator(_operator())
+        if remove:
+            joynet.nodes.withdraw_offer(node_id, model_id)
+        else:
+            joynet.nodes.offer(node_id, model_id, wei)  # type: ignore[arg-type]
+    text = "withdrawn" if remove else f"{format_joy(wei)} a call"
+    result = {"node_id": node_id, "model_id": model_id, "price_wei": str(wei), "removed": remove}
+    out.result(result, lambda _: out.line(f"node {node_id} offers {ref}: {text}"))
+
+
+@app.command()
+def start(
+    fault: Annotated[str, typer.Option("--fault", hidden=True)] = "",
+) -> None:
+    """Start the node as a process of its own.
+
+    Examples:
+      joynet node start
+    """
+    from joynet_sdk.chain.networks import resolve_url
+    from joynet_sdk.node.launch import Launch, spawn, wait_ready
+    from joynet_sdk.units import parse_joy
+
+    context = ctx()
+    settings = context.settings
+    launch = Launch(
+        home=context.home,
+        url=resolve_url(context.home, context.network),
+        operator=OPERATOR,
+        password=password_for(OPERATOR),
+        listen=settings.p2p.listen,
+        bootstrap=settings.p2p.bootstrap,
+        quota_bytes=int(settings.storage.quota_gb * 10**9),
+        unsecured_limit=parse_joy(settings.node.unsecured_limit_joy),
+        fault=fault,
+        log_level=settings.log.level,
+    )
+    with out.progress("Starting the node"):
+        control = wait_ready(context.home, spawn(launch))
+    result = {"pid": control.pid, "control": control.url}
+    out.result(result, lambda _: out.line(f"running, pid {control.pid}: joynet node status"))
+
+
+@app.command()
+def stop() -> None:
+    """Stop the node; it redeems its vouchers first.
+
+    Examples:
+      joynet node stop
+    """
+    from joynet_sdk.node import launch
+
+    with out.progress("Stopping the node"):
+        pid = launch.stop(ctx().home)
+    out.result({"stopped": pid}, lambda _: out.line(f"stopped, pid {pid}"))
+
+
+@app.command()
+def status() -> None:
+    """Show what the running node is doing.
+
+    Examples:
+      joynet node status --json
+    """
+    from joynet_sdk.node.control import ask
+    from joynet_sdk.units import format_joy
+
+    report = ask(ctx().home, "status")
+
+    def human(_: dict[str, Any]) -> None:
+        out.line(f"node {report['node_id']}, up {report['uptime_s']} s, {report['peers']} peers")
+        out.line(f"operator    {report['operator']}")
+        for address in report["addrs"]:
+            out.line(f"listens on  {address}")
+        out.line(f"answered    {report['answered']} ({report['refused']} refused)")
+        out.line(f"unredeemed  {format_joy(int(report['unredeemed']))}")
+        for model in report["models"]:
+            out.line(f"model       {model['model_id'][:18]}... {model['state']} {model['problem']}")
+
+    out.result(report, human)
+
+
+@app.command()
+def redeem() -> None:
+    """Redeem the vouchers that the running node holds.
+
+    Examples:
+      joynet node redeem
+    """
+    from joynet_sdk.node.control import ask
+    from joynet_sdk.units import format_joy
+
+    report = ask(ctx().home, "redeem")
+    out.result(report, lambda r: out.line(f"redeemed {format_joy(int(r['redeemed']))}"))
+
+
+@app.command()
+def earnings(
+    withdraw: Annotated[
+        bool, typer.Option("--withdraw", help="Send them to the payout address.")
+    ] = False,
+) -> None:
+    """Show what the node earned, redeemed and not; or withdraw it.
+
+    Examples:
+      joynet node earnings
+      joynet node earnings --withdraw --account vault
+    """
+    from joynet_sdk.errors import NotFoundError
+    from joynet_sdk.node.control import ask
+    from joynet_sdk.units import format_joy
+
+    try:
+        unredeemed = int(ask(ctx().home, "status")["unredeemed"])
+    except NotFoundError:
+        unredeemed = 0
+    with open_joynet(with_account=withdraw) as joynet:
+        node_id = joynet.nodes.by_operator(_operator())
+        info = joynet.nodes.info(node_id)
+        sent = joynet.nodes.withdraw_earnings(node_id) if withdraw else 0
+    result = {
+        "node_id": node_id,
+        "redeemed_wei": str(info.earnings),
+        "committees_wei": str(info.committee_balance),
+        "unredeemed_wei": str(unredeemed),
+        "withdrawn_wei": str(sent),
+        "payout": info.payout,
+    }
+
+    def human(_: dict[str, Any]) -> None:
+        out.line(f"redeemed    {format_joy(info.earnings)}")
+        out.line(f"committees  {format_joy(info.committee_balance)}")
+        out.line(f"unredeemed  {format_joy(unredeemed)}")
+        if withdraw:
+            out.line(f"sent        {format_joy(sent)} to {info.payout}")
+
+    out.result(result, human)
+
+
+@app.command()
+def info(
+    node_id: Annotated[int | None, typer.Argument(help="Node id [this home's node].")] = None,
+) -> None:
+    """Show a registered node: keys, endpoint, stake, reputation, offers.
+
+    Examples:
+      joynet node info
+      joynet node info 2
+    """
+    with open_joynet(with_account=False) as joynet:
+        if node_id is None:
+            node_id = joynet.nodes.by_operator(_operator())
+        record = joynet.nodes.info(node_id)
+    _print_info(record)
+
+
+@app.command()
+def logs(
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it grows.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Last lines first.")] = 20,
+) -> None:
+    """Print the node's log, one JSON object per line.
+
+    Examples:
+      joynet node logs -n 50
+      joynet node logs -f
+    """
+    from joynet_sdk.errors import NotFoundError
+    from joynet_sdk.paths import Home
+
+    path: Path = Home(ctx().home).logs / "node.log"
+    if not path.is_file():
+        raise NotFoundError("log", path, hint="joynet node start")
+    with path.open("rb") as file:
+        data = file.read()
+        for line in data.splitlines()[-lines:] if lines else ():
+            out.stdout_bytes(line + b"\n")
+        while follow:
+            if more := file.read():
+                out.stdout_bytes(more)
+            time.sleep(0.2)
+
+
+def _operator() -> Any:
+    from joynet_sdk.chain import Keys
+
+    return Keys(ctx().home).info(OPERATOR).address
+
+
+def _free_port(host: str) -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def _print_info(info: "NodeInfo") -> None:
+    from joynet_sdk.units import format_joy
+
+    result = {
+        "node_id": info.node_id,
+        "vault": info.vault,
+        "operator": info.operator,
+        "payout": info.payout,
+        "endpoint": list(info.endpoint),
+        "active": info.is_active,
+        "capacity": info.capacity,
+        "provision_wei": str(info.provision),
+        "free_provision_wei": str(info.free_provision),
+        "earnings_wei": str(info.earnings),
+        "reputation": info.reputation,
+        "models": list(info.models),
+    }
+
+    def human(_: dict[str, Any]) -> None:
+        out.line(f"node {info.node_id}" + ("" if info.is_active else " (inactive)"))
+        out.line(f"vault       {info.vault}")
+        out.line(f"operator    {info.operator}")
+        out.line(f"at stake    {format_joy(info.provision)}")
+        out.line(f"reputation  {info.reputation:.2f}")
+        for address in info.endpoint:
+            out.line(f"endpoint    {address}")
+        for model in info.models:
+            out.line(f"offers      {model}")
+
+    out.result(result, human)

@@ -1,0 +1,223 @@
+"""`JoyNet`: one object that holds every service, wired to the adapters of one home."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from contextvars import copy_context
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from joynet_sdk.chain import flows
+from joynet_sdk.chain.accounts import open_account
+from joynet_sdk.chain.ens_names import normalise
+from joynet_sdk.chain.networks import resolve_url
+from joynet_sdk.chain.session import ChainSession
+from joynet_sdk.chain.transactions import Plan
+from joynet_sdk.config import Settings
+from joynet_sdk.domains import Domains
+from joynet_sdk.errors import AuthError
+from joynet_sdk.inference.lanes import VoucherBook
+from joynet_sdk.inference.service import Inference, NodeClient, Result
+from joynet_sdk.models import Models
+from joynet_sdk.nodes import Nodes
+from joynet_sdk.paths import home_root
+from joynet_sdk.payments import Payments
+from joynet_sdk.storage.blocks import DiskBlockStore
+from joynet_sdk.storage.library import Library
+
+T = TypeVar("T")
+
+GB = 10**9
+FLOWS = {
+    "domain.register": "joynet_sdk.domains:register_flow",
+    "domain.renew": "joynet_sdk.domains:renew_flow",
+    "infer.committee": "joynet_sdk.inference.committee:committee_flow",
+    "model.publish": "joynet_sdk.models:publish_flow",
+    "node.register": "joynet_sdk.nodes:register_flow",
+    "payment.deposit": "joynet_sdk.payments:deposit_flow",
+}
+for _kind, _flow in FLOWS.items():
+    flows.register(_kind, _flow)
+
+
+class AsyncJoyNet:
+    """The services of one home and network; `inference.run` is a coroutine.
+
+    Attributes:
+        home: `$JOYNET_HOME`.
+        settings: As `joynet_sdk.config` resolved them.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        settings: Settings,
+        *,
+        password: Callable[[str], str],
+        confirm: Callable[[Plan], None] | None = None,
+    ) -> None:
+        """
+        Args:
+            password: Asked for a key's password, by key name, when a key is first needed.
+            confirm: Sees each transaction's plan before it is signed; raises to stop it.
+        """
+        self.home, self.settings = home, settings
+        self._password, self._confirm = password, confirm
+
+    @cached_property
+    def chain(self) -> ChainSession:
+        """The connection; opened on first use."""
+        options: dict[str, Any] = {"confirm": self._confirm} if self._confirm else {}
+        return ChainSession(
+            resolve_url(self.home, self.settings.network),
+            self.home,
+            account=self._open_account,
+            chain_id=self.settings.chain_id,
+            timeout_s=self.settings.timeout_s,
+            **options,
+        )
+
+    def _open_account(self) -> Any:
+        if self.settings.account is None:
+            raise AuthError("no account is chosen", hint="--account NAME; joynet account list")
+        return open_account(self.home, self.settings.account, self._password)
+
+    def _start(self, kind: str, title: str, args: dict[str, Any]) -> Any:
+        return flows.start(self.chain, kind, title, args)
+
+    @cached_property
+    def store(self) -> DiskBlockStore:
+        """The home's block store."""
+        quota = int(self.settings.storage.quota_gb * GB)
+        return DiskBlockStore(self.home / "store", quota_bytes=quota)
+
+    @cached_property
+    def domains(self) -> Domains:
+        """Names."""
+        return Domains(self.chain, self._start, normalise)
+
+    @cached_property
+    def models(self) -> Models:
+        """Publishing and royalties."""
+        return Models(self.chain, self._start, Library(self.store))
+
+    @cached_property
+    def nodes(self) -> Nodes:
+        """Nodes on chain."""
+        return Nodes(self.chain, self._start)
+
+    @cached_property
+    def payments(self) -> Payments:
+        """Escrow."""
+        return Payments(self.chain, self._start)
+
+    @cached_property
+    def inference(self) -> Inference:
+        """Running models."""
+        return Inference(
+            self.chain,
+            self._start,
+            self.domains,
+            self.payments,
+            VoucherBook(self.home / "payments"),
+            self._open_client,
+            Library(self.store).load,
+        )
+
+    @asynccontextmanager
+    async def _open_client(self) -> AsyncIterator[NodeClient]:
+        """A libp2p host for the time of one request; it listens nowhere."""
+        from joynet_sdk.p2p.host import P2PHost
+        from joynet_sdk.p2p.identity import Identity
+        from joynet_sdk.p2p.inferclient import InferClient
+
+        key = Identity.generate().private_key  # a client needs no lasting peer id
+        bootstrap = list(self.settings.p2p.bootstrap)
+        async with P2PHost(key, (), bootstrap, block_store=self.store) as host:
+            yield InferClient(host)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for name in ("chain", "store"):
+            if name in self.__dict__:
+                self.__dict__.pop(name).close()
+
+
+class JoyNet(AsyncJoyNet):
+    """The same with a synchronous `infer`, for scripts and notebooks.
+
+    Example:
+        with JoyNet.connect(account="alice", password="...") as joynet:
+            answer = joynet.infer("digits.joy", b"[[0, 0, 5, ...]]")
+            print(answer.decoded.summary)
+    """
+
+    @classmethod
+    def connect(
+        cls,
+        *,
+        home: str | Path | None = None,
+        network: str | None = None,
+        account: str | None = None,
+        password: str | Callable[[str], str] = "",
+    ) -> Self:
+        """Open a home with its own configuration.
+
+        Args:
+            home: Folder of all state; `$JOYNET_HOME` or ~/.joynet by default.
+            network: RPC URL or "devnet"; the configured one by default.
+            account: Key name; the configured one by default.
+            password: Of the key, or a function from key name to password.
+        """
+        import os
+
+        from joynet_sdk import config
+        from joynet_sdk.environment import read_environment
+
+        root = Path(home).expanduser().resolve() if home else home_root(os.environ)
+        flags = {"network": network, "account": account}
+        chosen = {key: value for key, value in flags.items() if value is not None}
+        resolved = config.resolve(root, read_environment(Path.cwd()), Path.cwd(), chosen)
+        ask = password if callable(password) else lambda _: str(password)
+        return cls(root, resolved.settings, password=ask)
+
+    def infer(self, ref: str, data: bytes | str, **options: Any) -> Result:
+        """Run a model once; the options are those of `Inference.run`."""
+        raw = data.encode() if isinstance(data, str) else data
+        return self.wait(self.inference.run(ref, raw, **options))
+
+    def wait(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end, also where an event loop runs already (a notebook)."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(work)
+        box: list[T | BaseException] = []
+        context = copy_context()
+
+        def run() -> None:
+            try:
+                box.append(context.run(asyncio.run, work))
+            except BaseException as error:  # noqa: BLE001  # raised again in the caller's thread
+                box.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+        if isinstance(box[0], BaseException):
+            raise box[0]
+        return box[0]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

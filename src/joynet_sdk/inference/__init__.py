@@ -1,0 +1,1 @@
+"""Inference as a client sees it: routing, payment, asking, checking."""

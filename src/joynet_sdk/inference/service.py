@@ -1,0 +1,483 @@
+"""Run a model on the network: find nodes, pay, ask, and check what comes back."""
+
+import asyncio
+import re
+import secrets
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from joynet_sdk.errors import (
+    InvalidInputError,
+    JoyNetError,
+    NotFoundError,
+    RefusedError,
+    UnavailableError,
+    VerificationError,
+)
+from joynet_sdk.formats import Manifest, parse_ref
+from joynet_sdk.inference import committee
+from joynet_sdk.inference.codec import Decoded, decode_output, encode_input
+from joynet_sdk.inference.lanes import Channel, Lane, VoucherBook
+from joynet_sdk.inference.routing import Route, rank, routes
+from joynet_sdk.payments import Payments
+from joynet_sdk.ports import Chain, Flows
+from joynet_sdk.progress import stage
+from joynet_sdk.receipts import (
+    Answer,
+    Domain,
+    Receipt,
+    ReceiptFile,
+    Voucher,
+    recover,
+    salted_digest,
+    sign,
+    signing_hash,
+)
+from joynet_sdk.types import Address, ModelId
+
+DEFAULT_TIMEOUT_S = 60.0
+
+
+class NodeClient(Protocol):
+    """Talks to nodes; `p2p.inferclient.InferClient` in use."""
+
+    async def connect(self, addresses: Sequence[str]) -> str: ...
+
+    async def infer(
+        self,
+        peer_id: str,
+        *,
+        request_id: bytes,
+        salt: bytes,
+        data: bytes,
+        voucher: Voucher,
+        signature: bytes,
+        timeout_s: float,
+    ) -> Answer: ...
+
+    async def result(
+        self, peer_id: str, *, request_id: bytes, client: Address, signature: bytes
+    ) -> Answer: ...
+
+    async def job(self, peer_id: str, job_id: int) -> Answer: ...
+
+    async def fetch_manifest(self, model_id: bytes, peer_ids: Sequence[str]) -> None: ...
+
+
+class Names(Protocol):
+    """Resolves names; `domains.Domains` in use."""
+
+    def model_of(self, name: str, version: str | None = None) -> ModelId: ...
+
+
+OpenClient = Callable[[], AbstractAsyncContextManager[NodeClient]]
+LoadManifest = Callable[[ModelId], Manifest]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An answer that was checked.
+
+    Attributes:
+        response: The response's bytes.
+        decoded: The same for people.
+        receipt_file: Proof of what was asked and answered; verifies offline.
+        routes: Every node that offered the model, with the reason it was asked or not.
+        verdict: The committee's decision, for `redundant:N`.
+        price: Wei paid.
+    """
+
+    model_id: ModelId
+    response: bytes
+    decoded: Decoded
+    receipt_file: ReceiptFile
+    routes: tuple[Route, ...]
+    price: int
+    verdict: committee.Verdict | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One direct request to one node."""
+
+    route: Route
+    peer_id: str
+    request_id: bytes
+    salt: bytes
+    data: bytes
+    timeout_s: float
+
+
+class Inference:
+    """Reached as `JoyNet().inference`; `run` is the async core of `JoyNet.infer`."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        flows: Flows,
+        names: Names,
+        payments: Payments,
+        book: VoucherBook,
+        open_client: OpenClient,
+        load_manifest: LoadManifest,
+    ) -> None:
+        self._chain, self._flows, self._names = chain, flows, names
+        self._payments, self._book = payments, book
+        self._open_client, self._load_manifest = open_client, load_manifest
+
+    @property
+    def domain(self) -> Domain:
+        """The EIP-712 domain of this network."""
+        coordinator = self._chain.contract("NodeCoordinator").address
+        return Domain(self._chain.chain_id, Address(coordinator))
+
+    def resolve(self, ref: str) -> ModelId:
+        """A REF to a model id.
+
+        Raises:
+            InvalidInputError: Not a REF.
+            NotFoundError: No such name, or it names no model.
+        """
+        parsed = parse_ref(ref)
+        if parsed.model_id is not None:
+            return parsed.model_id
+        assert parsed.name is not None, "a REF is a name or a model id"
+        return self._names.model_of(parsed.name, parsed.version)
+
+    def routes(
+        self,
+        model_id: ModelId,
+        *,
+        max_price: int | None = None,
+        only: Collection[str] = (),
+        ignore: Collection[str] = (),
+    ) -> list[Route]:
+        """Nodes that offer a model, best first, with reasons."""
+        price = self._chain.contract("ModelMarketplace").call("price_of", model_id)
+        found = routes(self._chain, model_id, price)
+        return rank(found, max_price=max_price, only=only, ignore=ignore)
+
+    async def run(
+        self,
+        ref: str,
+        data: bytes,
+        *,
+        verify: str = "none",
+        max_price: int | None = None,
+        only: Collection[str] = (),
+        ignore: Collection[str] = (),
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> Result:
+        """Infer once.
+
+        Args:
+            ref: Name, manifest CID or model id.
+            data: The input as a user has it: text, or JSON numbers (see `codec.encode_input`).
+            verify: "none" (one node, signed receipt) or "redundant:N" (majority of N nodes).
+            max_price: Most to pay a node for the call, in wei, model's part included.
+
+        Raises:
+            NotFoundError: No such model, or no node offers it.
+            UnavailableError: No node answered.
+            VerificationError: An answer was wrong.
+            InsufficientFundsError: The escrow or the wallet does not cover the price.
+        """
+        seats = parse_verify(verify)
+        model_id = await asyncio.to_thread(self.resolve, ref)
+        stage("choosing nodes")
+        ranked = await asyncio.to_thread(
+            lambda: self.routes(model_id, max_price=max_price, only=only, ignore=ignore)
+        )
+        eligible = [route for route in ranked if route.is_eligible]
+        if not eligible:
+            reasons = "; ".join(f"node {r.node_id}: {r.reason}" for r in ranked)
+            raise NotFoundError(
+                "node for", f"{ref} ({reasons or 'nobody offers it'})", hint="--explain shows why"
+            )
+        async with self._open_client() as client:
+            manifest, request = await self._prepare(client, model_id, eligible, data)
+            if seats:
+                return await self._run_committee(
+                    client, manifest, request, ranked, seats, max_price
+                )
+            return await self._run_direct(client, manifest, request, ranked, timeout_s)
+
+    async def _prepare(
+        self, client: NodeClient, model_id: ModelId, eligible: list[Route], data: bytes
+    ) -> tuple[Manifest, bytes]:
+        """The manifest, from the store or else from a node, and the request's bytes."""
+        try:
+            manifest = await asyncio.to_thread(self._load_manifest, model_id)
+        except NotFoundError:
+            stage("fetching the model's manifest")
+            peers = [await client.connect(route.addresses) for route in eligible[:1]]
+            await client.fetch_manifest(model_id, peers)
+            manifest = await asyncio.to_thread(self._load_manifest, model_id)
+        return manifest, encode_input(manifest.input, data)
+
+    # --- one node -------------------------------------------------------------------------------
+
+    async def _run_direct(
+        self,
+        client: NodeClient,
+        manifest: Manifest,
+        data: bytes,
+        ranked: list[Route],
+        timeout_s: float,
+    ) -> Result:
+        """Ask eligible nodes in order until one answers."""
+        problem: JoyNetError | None = None
+        for route in [route for route in ranked if route.is_eligible]:
+            stage(f"asking node {route.node_id}")
+            try:
+                peer_id = await client.connect(route.addresses)
+                request_id, salt = secrets.token_bytes(16), secrets.token_bytes(32)
+                call = _Call(route, peer_id, request_id, salt, data, timeout_s)
+                file = await self._call_node(client, manifest.model_id, call)
+            except (UnavailableError, RefusedError, VerificationError) as error:
+                if isinstance(error, RefusedError) and error.wire_code == "bad_request":
+                    raise
+                stage(f"node {route.node_id}: {error}")
+                problem = error
+                continue
+            return Result(
+                model_id=manifest.model_id,
+                response=file.response,
+                decoded=decode_output(manifest.output, file.response),
+                receipt_file=file,
+                routes=tuple(ranked),
+                price=file.receipt.price,
+            )
+        assert problem is not None, "there was an eligible node"
+        raise problem
+
+    async def _call_node(self, client: NodeClient, model_id: ModelId, call: _Call) -> ReceiptFile:
+        route, me = call.route, self._chain.account
+        channel = Channel(self.domain, me.address, route.operator, model_id)
+        with self._book.lease(channel) as lane:
+            await self._settle_lane(client, lane, call.peer_id)
+            promised = self._book.promised(self.domain, me.address, route.operator)
+            await asyncio.to_thread(
+                self._payments.ensure_allocation, route.operator, promised, route.price
+            )
+            voucher = lane.promise(call.request_id, route.price)
+            signature = sign(self.domain, voucher, me)
+            try:
+                answer = await self._ask(client, call, voucher, signature)
+            except RefusedError:
+                lane.unanswered()
+                raise
+            self._check(answer, call, voucher)
+            lane.answered()
+        return ReceiptFile(
+            self.domain, answer.receipt, answer.signature, call.salt, call.data, answer.output
+        )
+
+    async def _ask(
+        self, client: NodeClient, call: _Call, voucher: Voucher, signature: bytes
+    ) -> Answer:
+        """Send the request; a broken connection is tried once more with the same request id."""
+        for attempt in (1, 2):
+            try:
+                return await client.infer(
+                    call.peer_id,
+                    request_id=call.request_id,
+                    salt=call.salt,
+                    data=call.data,
+                    voucher=voucher,
+                    signature=signature,
+                    timeout_s=call.timeout_s,
+                )
+            except UnavailableError:
+                if attempt == 2:
+                    raise
+                await client.connect(call.route.addresses)
+        raise AssertionError("unreachable")
+
+    async def _settle_lane(self, client: NodeClient, lane: Lane, peer_id: str) -> None:
+        """Learn what became of the lane's last request, if we never saw its answer."""
+        pending = lane.pending
+        if pending is None:
+            return
+        me = self._chain.account
+        text = f"joynet result 0x{pending.request_id.hex()}"
+        try:
+            await client.result(
+                peer_id,
+                request_id=pending.request_id,
+                client=me.address,
+                signature=me.sign_message(text.encode()),
+            )
+            lane.answered()
+        except RefusedError as error:
+            if error.wire_code != "not_found":
+                raise
+            lane.unanswered()
+
+    def _check(self, answer: Answer, call: _Call, voucher: Voucher) -> None:
+        """The receipt must say exactly what was asked, by whom, and be signed by the operator.
+
+        Raises:
+            VerificationError: Naming the field that is wrong.
+        """
+        receipt = answer.receipt
+        expected = {
+            "job_id": 0,
+            "request_id": call.request_id.ljust(32, b"\0"),
+            "client": voucher.payer,
+            "operator": voucher.operator,
+            "peer_id": call.peer_id,
+            "model_id": voucher.model_id,
+            "request_digest": salted_digest(call.salt, call.data),
+            "verification_class": "none",
+            "price": call.route.price,
+            "voucher_hash": signing_hash(self.domain, voucher),
+        }
+        check_receipt(self.domain, answer, receipt, call.salt, expected)
+
+    # --- a committee ----------------------------------------------------------------------------
+
+    async def _run_committee(
+        self,
+        client: NodeClient,
+        manifest: Manifest,
+        data: bytes,
+        ranked: list[Route],
+        n: int,
+        max_price: int | None,
+    ) -> Result:
+        model_id = manifest.model_id
+        committee.check_size(data, n)
+        fee = self._member_fee(model_id, ranked, n)
+        parts = await asyncio.to_thread(committee.quote, self._chain, model_id, n, fee)
+        args = committee.job_args(model_id, data, n, fee, parts["total"])
+        title = f"committee of {n} for 0x{model_id.hex()[:12]}"
+        verdict = await asyncio.to_thread(self._flows, committee.FLOW, title, args)
+        return await self._committee_result(client, manifest, data, ranked, verdict)
+
+    def _member_fee(self, model_id: ModelId, ranked: list[Route], n: int) -> int:
+        """The n-th lowest node price: what each member must be offered to fill n seats."""
+        model_price = self._chain.contract("ModelMarketplace").call("price_of", model_id)
+        prices = sorted(route.price - model_price for route in ranked if route.is_eligible)
+        if len(prices) < n:
+            raise NotFoundError(
+                "committee",
+                f"{n} seats, only {len(prices)} nodes offer the model",
+                hint="ask for a smaller committee: --verify redundant:1",
+            )
+        return int(prices[n - 1])
+
+    async def _committee_result(
+        self,
+        client: NodeClient,
+        manifest: Manifest,
+        data: bytes,
+        ranked: list[Route],
+        verdict: committee.Verdict,
+    ) -> Result:
+        """Collect a winner's receipt for the decided job."""
+        stage("collecting the receipt")
+        by_id = {route.node_id: route for route in ranked}
+        problem: JoyNetError | None = None
+        for node_id in verdict.winners:
+            route = by_id.get(node_id)
+            if route is None:
+                continue
+            try:
+                peer_id = await client.connect(route.addresses)
+                answer = await client.job(peer_id, verdict.job_id)
+                file = self._check_job(answer, route, manifest.model_id, data, verdict)
+            except (UnavailableError, RefusedError, VerificationError) as error:
+                problem = error
+                continue
+            return Result(
+                model_id=manifest.model_id,
+                response=verdict.output,
+                decoded=decode_output(manifest.output, verdict.output, from_committee=True),
+                receipt_file=file,
+                routes=tuple(ranked),
+                price=verdict.paid,
+                verdict=verdict,
+            )
+        raise problem or UnavailableError(
+            f"no member of job {verdict.job_id} gives its receipt",
+            hint=f"joynet infer show {verdict.job_id}",
+        )
+
+    def _check_job(
+        self,
+        answer: Answer,
+        route: Route,
+        model_id: ModelId,
+        data: bytes,
+        verdict: committee.Verdict,
+    ) -> ReceiptFile:
+        salt = verdict.job_id.to_bytes(32, "big")
+        expected = {
+            "job_id": verdict.job_id,
+            "client": self._chain.account.address,
+            "operator": route.operator,
+            "model_id": model_id,
+            "request_digest": salted_digest(salt, data),
+        }
+        check_receipt(self.domain, answer, answer.receipt, salt, expected)
+        return ReceiptFile(self.domain, answer.receipt, answer.signature, salt, data, answer.output)
+
+
+def check_receipt(
+    domain: Domain, answer: Answer, receipt: Receipt, salt: bytes, expected: dict[str, Any]
+) -> None:
+    """Compare a receipt with what it must say.
+
+    Raises:
+        VerificationError: A field differs, or the operator did not sign it.
+    """
+    expected = {"version": 1, "response_digest": salted_digest(salt, answer.output)} | expected
+    for field, value in expected.items():
+        if getattr(receipt, field) != value:
+            raise VerificationError(f"the receipt's {field} is not what was asked for")
+    signer = recover(domain, receipt, answer.signature)
+    if signer != receipt.operator:
+        raise VerificationError(f"the receipt is signed by {signer}, not by {receipt.operator}")
+
+
+def parse_verify(text: str) -> int:
+    """Read a verification choice: 0 for "none", N for "redundant:N".
+
+    Raises:
+        InvalidInputError: Anything else.
+    """
+    if text == "none":
+        return 0
+    match = re.fullmatch(r"redundant:(\d{1,2})", text)
+    if match is None or int(match[1]) % 2 == 0 or not 1 <= int(match[1]) <= 21:
+        raise InvalidInputError(
+            f"--verify is {text!r:.40}, expected none or redundant:N with N odd, 1 to 21",
+            hint="zk comes with the proof of inference",
+        )
+    return int(match[1])
+
+
+def read_input(argument: str) -> bytes:
+    """An INPUT argument: the content of a file of that name, else the text itself.
+
+    Raises:
+        InvalidInputError: The file is too long to be an input.
+    """
+    from joynet_sdk.inference.codec import MAX_INPUT_BYTES
+
+    path = Path(argument)
+    try:
+        if not path.is_file():
+            return argument.encode()
+        size = path.stat().st_size
+    except (OSError, ValueError):  # a long text is no path
+        return argument.encode()
+    if size > MAX_INPUT_BYTES:
+        raise InvalidInputError(
+            f"{argument} has {size:,} bytes, expected at most {MAX_INPUT_BYTES:,}"
+        )
+    return path.read_bytes()

@@ -1,0 +1,231 @@
+"""Models on the marketplace: describe, publish, look up, get paid."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from joynet_sdk.errors import InvalidInputError, NotFoundError
+from joynet_sdk.formats import Engine, InputSpec, Manifest, OutputSpec, model_cid
+from joynet_sdk.ports import Chain, Flows, Run
+from joynet_sdk.types import Address, JoyWei, ModelId
+from joynet_sdk.units import format_joy
+
+PUBLISH_FLOW = "model.publish"
+VECTOR_TOLERANCE = 4  # int16 steps; far above the drift of fp32 on CPUs, far below any meaning
+MAX_CONFIG_BYTES = 1 << 20
+EXACT, TOLERANT = 0, 1
+ZERO = "0x" + "00" * 20
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a publisher says about files: everything of a manifest but the files themselves."""
+
+    title: str
+    license: str
+    architecture: str
+    engine: Engine
+    verification: str
+    input: InputSpec
+    output: OutputSpec
+    tolerance: int | None = None
+
+
+class Library(Protocol):
+    """The local models; `storage.library.Library` in use."""
+
+    def add(self, path: Path, card: Card) -> Manifest:
+        """Scan, store, describe and pin a model."""
+
+    def load(self, model_id: ModelId) -> Manifest:
+        """A stored manifest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A model on the marketplace, amounts in wei."""
+
+    model_id: str
+    cid: str
+    publisher: Address
+    price: JoyWei
+    verification: str
+    tolerance: int
+    is_active: bool
+    nodes: int
+    manifest: Manifest | None
+
+
+class Models:
+    """Reached as `JoyNet().models`."""
+
+    def __init__(self, chain: Chain, flows: Flows, library: Library) -> None:
+        self._chain, self._flows, self._library = chain, flows, library
+
+    def publish(self, path: Path, card: Card, price: JoyWei) -> Manifest:
+        """Store a model's files and list it; the account becomes its publisher.
+
+        Args:
+            path: A folder or file; only safetensors, ONNX and GGUF with their configuration.
+            price: Wei per call.
+
+        Raises:
+            InvalidInputError: A file is refused, or somebody else has listed this model.
+        """
+        manifest = self._library.add(path, card)
+        listed = self._chain.contract("ModelMarketplace").call("listing", manifest.model_id)
+        if listed["publisher"] == ZERO:
+            args = {
+                "model_id": "0x" + manifest.model_id.hex(),
+                "price": str(price),
+                "verification": TOLERANT if manifest.verification == "tolerant" else EXACT,
+                "tolerance": manifest.tolerance or 0,
+            }
+            title = f"list {card.title!r:.60} for {format_joy(price)} a call"
+            self._flows(PUBLISH_FLOW, title, args)
+        elif listed["publisher"] != self._chain.account.address:
+            raise InvalidInputError(f"this model is listed already, by {listed['publisher']}")
+        return manifest
+
+    def show(self, model_id: ModelId) -> Listing:
+        """A listed model.
+
+        Raises:
+            NotFoundError: It was never listed.
+        """
+        listed: dict[str, Any] = self._chain.contract("ModelMarketplace").call("listing", model_id)
+        if listed["publisher"] == ZERO:
+            raise NotFoundError("listed model", "0x" + model_id.hex())
+        try:
+            manifest = self._library.load(model_id)
+        except NotFoundError:
+            manifest = None
+        return Listing(
+            model_id="0x" + model_id.hex(),
+            cid=model_cid(model_id),
+            publisher=Address(listed["publisher"]),
+            price=JoyWei(listed["price"]),
+            verification="tolerant" if listed["verification"] == TOLERANT else "exact",
+            tolerance=listed["tolerance"],
+            is_active=listed["active"],
+            nodes=len(self._chain.contract("NodeCoordinator").call("offers_of", model_id)),
+            manifest=manifest,
+        )
+
+    # --- royalties ------------------------------------------------------------------------------
+
+    def account(self, model_id: ModelId) -> JoyWei:
+        """Wei that the model has earned and not distributed yet."""
+        market = self._chain.contract("ModelMarketplace")
+        return JoyWei(market.call("account_of", model_id))
+
+    def claimable(self, owner: Address) -> JoyWei:
+        """Wei that `claim` would send to an owner."""
+        return JoyWei(self._chain.contract("ModelMarketplace").call("claimable", owner))
+
+    def claim(self, model_ids: Sequence[ModelId] = ()) -> JoyWei:
+        """Distribute these models' accounts, then claim everything owed to this account."""
+        market = self._chain.contract("ModelMarketplace")
+        for model_id in model_ids:
+            if market.call("account_of", model_id):
+                market.transact("distribute", model_id)
+        amount = self.claimable(self._chain.account.address)
+        if amount:
+            market.transact("claim")
+        return amount
+
+
+def publish_flow(run: Run) -> None:
+    """list_model, owned by the publisher alone."""
+    args, market = run.args, run.session.contract("ModelMarketplace")
+    run.transact(
+        "list",
+        market,
+        "list_model",
+        args["model_id"],
+        int(args["price"]),
+        0,
+        args["verification"],
+        args["tolerance"],
+        [],
+    )
+
+
+# --- describing files -----------------------------------------------------------------------------
+
+
+def describe(path: Path, *, title: str, license_id: str, labels: Sequence[str] = ()) -> Card:
+    """Recognise what lies at `path` and how it is served.
+
+    Args:
+        path: A folder with `model.safetensors` (a QModel, or a transformers encoder).
+        labels: Names of a classifier's outputs.
+
+    Raises:
+        InvalidInputError: Nothing that an engine of this version runs.
+    """
+    folder = path if path.is_dir() else path.parent
+    config = folder / "config.json"
+    if config.is_file():
+        return _describe_encoder(config, title, license_id)
+    card = _describe_qmodel(folder / "model.safetensors", title, license_id)
+    if labels:
+        if len(labels) != card.output.shape[0]:
+            raise InvalidInputError(f"{len(labels)} labels, expected {card.output.shape[0]}")
+        output = OutputSpec(
+            kind="logits",
+            dtype="int8",
+            shape=card.output.shape,
+            labels=list(labels),
+            scale=card.output.scale,
+        )
+        card = replace(card, output=output)
+    return card
+
+
+def _describe_qmodel(path: Path, title: str, license_id: str) -> Card:
+    from joynet_sdk import qmodel
+
+    if not path.is_file():
+        raise InvalidInputError(
+            f"{path.parent} holds neither config.json nor model.safetensors",
+            hint="expected a transformers folder, or a QModel saved as model.safetensors",
+        )
+    model = qmodel.load(path)
+    return Card(
+        title=title,
+        license=license_id,
+        architecture="qmodel/1",
+        engine=Engine(name="qmodel", profile="qmodel/1"),
+        verification="exact",
+        input=InputSpec(kind="tensor", dtype="int8", shape=list(model.input_shape)),
+        output=OutputSpec(
+            kind="logits", dtype="int8", shape=[model.output_size], scale=model.output_scale
+        ),
+    )
+
+
+def _describe_encoder(config: Path, title: str, license_id: str) -> Card:
+    if config.stat().st_size > MAX_CONFIG_BYTES:
+        raise InvalidInputError(f"config.json has {config.stat().st_size} bytes, expected <= 1 MiB")
+    try:
+        document = json.loads(config.read_bytes())
+        architecture, width = str(document["model_type"]), int(document["hidden_size"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InvalidInputError(
+            f"config.json: {error!r:.80}, expected a transformers config"
+        ) from None
+    if not 1 <= width <= 1024:
+        raise InvalidInputError(f"config.json: hidden_size is {width}, expected 1 to 1,024")
+    return Card(
+        title=title,
+        license=license_id,
+        architecture=architecture,
+        engine=Engine(name="transformers", profile="embed-mean-fp32/1"),
+        verification="tolerant",
+        input=InputSpec(kind="text", dtype="utf8", shape=[]),
+        output=OutputSpec(kind="vector", dtype="float32", shape=[width]),
+        tolerance=VECTOR_TOLERANCE,
+    )

@@ -1,0 +1,1 @@
+"""The long-running node: serves inference, votes in committees, redeems vouchers."""

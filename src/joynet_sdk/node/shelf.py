@@ -1,0 +1,144 @@
+"""The models a node offers: fetched, verified, on disk, in memory, and what each costs."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from joynet_sdk.compute.workers import Workers
+from joynet_sdk.errors import JoyNetError
+from joynet_sdk.formats import RAW, Cid, Manifest, decode_cid
+from joynet_sdk.logs import get_logger
+from joynet_sdk.node.serving import Served
+from joynet_sdk.ports import Chain
+from joynet_sdk.storage import manifest as models
+from joynet_sdk.storage.blocks import DiskBlockStore
+from joynet_sdk.types import ModelId
+
+log = get_logger(__name__)
+
+State = Literal["cold", "disk", "warm", "hot"]
+HOT_S = 300.0  # a loaded model that answered this recently is hot
+Fetch = Callable[[Cid], Awaitable[object]]
+Fault = Callable[[bytes], bytes]
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One offered model."""
+
+    price: int
+    manifest: Manifest | None = None
+    folder: Path | None = None
+    last_used: float = 0.0
+    problem: str = ""
+
+
+class Shelf:
+    """Every model of the node's offers on chain.
+
+    Args:
+        fetch: Brings a DAG into the store from peers.
+        fault: Changes outputs; only ever set by the byzantine nodes of a development network.
+    """
+
+    def __init__(
+        self,
+        chain: Chain,
+        node_id: int,
+        store: DiskBlockStore,
+        folder: Path,
+        workers: Workers,
+        fetch: Fetch,
+        fault: Fault | None = None,
+    ) -> None:
+        self._chain, self._node_id = chain, node_id
+        self._store, self._folder = store, folder
+        self._workers, self._fetch, self._fault = workers, fetch, fault
+        self._entries: dict[bytes, _Entry] = {}
+        self._preparing: dict[bytes, asyncio.Lock] = {}
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    async def refresh(self) -> None:
+        """Read offers and prices from the chain, and prepare what is new."""
+        prices = await asyncio.to_thread(self._offered)
+        for model_id in [known for known in self._entries if known not in prices]:
+            del self._entries[model_id]
+        for model_id, price in prices.items():
+            self._entries.setdefault(model_id, _Entry(price)).price = price
+        await asyncio.gather(*(self._prepare(model_id) for model_id in prices))
+
+    def _offered(self) -> Mapping[bytes, int]:
+        """Model id -> wei per call, node's and model's parts together."""
+        coordinator = self._chain.contract("NodeCoordinator")
+        market = self._chain.contract("ModelMarketplace")
+        return {
+            model_id: coordinator.call("offer", self._node_id, model_id)["price"]
+            + market.call("price_of", model_id)
+            for model_id in coordinator.call("models_of", self._node_id)
+        }
+
+    async def _prepare(self, model_id: bytes) -> None:
+        """Fetch, verify, write out and load a model; what fails is tried at the next refresh."""
+        entry = self._entries[model_id]
+        async with self._preparing.setdefault(model_id, asyncio.Lock()):
+            if entry.folder is not None:
+                return
+            try:
+                entry.manifest = await self._manifest(ModelId(model_id))
+                entry.folder = await self._materialise(entry.manifest)
+                await self._workers.load(entry.manifest, entry.folder)
+                entry.problem = ""
+                log.info("model_ready", model="0x" + model_id.hex())
+            except JoyNetError as error:
+                entry.problem = str(error)
+                log.warning("model_not_ready", model="0x" + model_id.hex(), reason=str(error))
+
+    async def _manifest(self, model_id: ModelId) -> Manifest:
+        cid = Cid(RAW, model_id)
+        if not await asyncio.to_thread(self._store.has, cid):
+            await self._fetch(cid)
+        return await asyncio.to_thread(models.load_manifest, self._store, model_id)
+
+    async def _materialise(self, manifest: Manifest) -> Path:
+        target = self._folder / manifest.model_id.hex()
+        if target.exists():  # written whole and verified by an earlier run
+            return target
+        await self._fetch(decode_cid(manifest.root))
+        await asyncio.to_thread(models.export_model, self._store, manifest, target)
+        await asyncio.to_thread(models.pin_model, self._store, manifest)
+        return target
+
+    # --- Catalogue ------------------------------------------------------------------------------
+
+    async def served(self, model_id: bytes) -> Served | None:
+        """The model if it is offered and ready, with the price of one call."""
+        entry = self._entries.get(model_id)
+        if entry is None or entry.manifest is None or entry.folder is None:
+            return None
+        return Served(entry.manifest, entry.price)
+
+    async def run(self, manifest: Manifest, data: bytes) -> bytes:
+        """Run the model's engine."""
+        entry = self._entries[manifest.model_id]
+        assert entry.folder is not None, "only served models run"
+        output = await self._workers.run(manifest, entry.folder, data)
+        entry.last_used = time.monotonic()
+        return self._fault(output) if self._fault else output
+
+    def states(self) -> dict[bytes, State]:
+        """Model id -> how fast this node could answer for it."""
+        return {model_id: self._state(model_id, e) for model_id, e in self._entries.items()}
+
+    def problems(self) -> dict[bytes, str]:
+        """Model id -> why it is not served."""
+        return {model_id: e.problem for model_id, e in self._entries.items() if e.problem}
+
+    def _state(self, model_id: bytes, entry: _Entry) -> State:
+        if entry.folder is None:
+            return "cold"
+        if not self._workers.is_loaded(model_id):
+            return "disk"
+        return "hot" if time.monotonic() - entry.last_used < HOT_S else "warm"

@@ -1,0 +1,270 @@
+"""A committee member's part in a job: answer, commit, reveal, and stand up to a false verdict.
+
+Each poll brings every open vote one step further, from the job's state on chain and the ledger
+alone, so a node that was killed anywhere goes on where it stopped (docs/spec/committee.md).
+"""
+
+import asyncio
+import hashlib
+import secrets
+import time
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from joynet_sdk.compute.engine import EngineError
+from joynet_sdk.errors import InvalidInputError, JoyNetError, OverloadedError, RevertedError
+from joynet_sdk.formats import Manifest
+from joynet_sdk.inference.codec import committee_output
+from joynet_sdk.logs import get_logger
+from joynet_sdk.node.ledger import Ledger, Vote
+from joynet_sdk.node.serving import Catalogue, Identity
+from joynet_sdk.p2p import messages as wire
+from joynet_sdk.p2p.translate import infer_answer
+from joynet_sdk.ports import Chain
+from joynet_sdk.receipts import Receipt, salted_digest, sign
+
+log = get_logger(__name__)
+
+COMMIT, REVEAL, PROPOSE, READY, DISPUTED, SETTLED = 2, 3, 4, 5, 6, 7
+DRAWN, COMMITTED = 0, 1
+NO_VERDICT = bytes(32)
+UNREACHABLE_S = 5.0  # a committee input that is not there by then is UNAVAILABLE
+
+
+def unavailable_digest() -> bytes:
+    """What a member commits to when it cannot answer: keccak256("joynet.unavailable")."""
+    from eth_utils.crypto import keccak
+
+    return keccak(text="joynet.unavailable")
+
+
+def job_salt(job_id: int) -> bytes:
+    """The receipt salt of a committee job; its input is public, so the salt hides nothing."""
+    return job_id.to_bytes(32, "big")
+
+
+class InputFetcher(Protocol):
+    """Fetches a job input that is not inline; `daemon` uses the block exchange."""
+
+    async def __call__(self, cid: str) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Seat:
+    """This node's seat in a job."""
+
+    job_id: int
+    index: int
+    job: dict[str, Any]
+    members: list[dict[str, Any]]
+
+    @property
+    def me(self) -> dict[str, Any]:
+        return self.members[self.index]
+
+    @property
+    def lost(self) -> bool:
+        """This member's revealed digest is not the verdict."""
+        return bool(self.me["digest"] != self.job["winner"])
+
+
+class CommitteeMember:
+    """Watches ProofOfInference for the jobs this node was drawn for."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        node_id: int,
+        chain: Chain,
+        ledger: Ledger,
+        catalogue: Catalogue,
+        fetch_input: InputFetcher,
+    ) -> None:
+        self._me, self._node_id = identity, node_id
+        self._chain, self._ledger = chain, ledger
+        self._catalogue, self._fetch_input = catalogue, fetch_input
+        self._proof = chain.contract("ProofOfInference")
+
+    async def poll(self) -> None:
+        """Take up new jobs and move each open vote one step."""
+        for job_id in await asyncio.to_thread(self._newly_drawn):
+            if self._ledger.vote(job_id) is None:
+                await self._prepare(job_id)
+        for vote in self._ledger.open_votes():
+            try:
+                await self._advance(vote)
+            except RevertedError as error:  # the job moved on between the look and the step
+                log.info("vote_step_reverted", job=vote.job_id, reason=error.reason)
+
+    def _newly_drawn(self) -> list[int]:
+        """Job ids drawn with this node since the last poll."""
+        latest = self._chain.block_number()
+        since = self._ledger.block("drawn")
+        start = latest - 255 if since is None else since + 1
+        drawn = [
+            event.args["job_id"]
+            for event in self._proof.events("Drawn", max(start, 0), latest)
+            if self._node_id in event.args["node_ids"]
+        ]
+        self._ledger.set_block("drawn", latest)
+        return drawn
+
+    def _seat(self, job_id: int) -> _Seat | None:
+        job = self._proof.call("job", job_id)
+        members = self._proof.call("members", job_id)
+        for index, member in enumerate(members):
+            if member["node_id"] == self._node_id:
+                return _Seat(job_id, index, job, members)
+        return None
+
+    # --- answering ----------------------------------------------------------------------------
+
+    async def _prepare(self, job_id: int) -> None:
+        """Run the model and store what will be committed, before anything is sent."""
+        job = await asyncio.to_thread(self._proof.call, "job", job_id)
+        output = frame = None
+        try:
+            data = await self._input_of(job_id, job)
+            output, frame = await self._answer(job_id, job, data)
+        except (JoyNetError, TimeoutError) as error:
+            log.warning("vote_unavailable", job=job_id, reason=str(error))
+        digest = unavailable_digest() if output is None else hashlib.sha256(output).digest()
+        salt = secrets.token_bytes(32)
+        self._ledger.save_vote(
+            Vote(job_id, job["model_id"], digest, salt, output, frame, "prepared")
+        )
+
+    async def _input_of(self, job_id: int, job: dict[str, Any]) -> bytes:
+        """The input of the job, or of the job it judges, checked against its digest."""
+        root = job_id
+        while job["parent"]:
+            root, job = (
+                job["parent"],
+                await asyncio.to_thread(self._proof.call, "job", job["parent"]),
+            )
+        [requested] = await asyncio.to_thread(
+            lambda: list(
+                self._proof.events(
+                    "Requested", job["request_block"], job["request_block"], {"job_id": root}
+                )
+            )
+        )
+        data: bytes = requested.args["input"]
+        if requested.args["input_cid"]:
+            data = await asyncio.wait_for(
+                self._fetch_input(requested.args["input_cid"]), UNREACHABLE_S
+            )
+        if hashlib.sha256(data).digest() != job["input_digest"]:
+            raise InvalidInputError(f"input of job {root} does not match its digest")
+        return data
+
+    async def _answer(self, job_id: int, job: dict[str, Any], data: bytes) -> tuple[bytes, bytes]:
+        """The output to reveal, and the frame with the receipt for the client."""
+        served = await self._catalogue.served(job["model_id"])
+        if served is None:
+            raise InvalidInputError(f"model 0x{job['model_id'].hex()} is not served here")
+        manifest = served.manifest
+        output = committee_output(manifest, await self._catalogue.run(manifest, data))
+        receipt = self._receipt(job_id, job, manifest, data, output)
+        signature = sign(self._me.domain, receipt, self._me.signer)
+        return output, wire.encode(infer_answer(output, receipt, signature))
+
+    def _receipt(
+        self, job_id: int, job: dict[str, Any], manifest: Manifest, data: bytes, output: bytes
+    ) -> Receipt:
+        salt = job_salt(job_id)
+        return Receipt(
+            version=1,
+            job_id=job_id,
+            request_id=salt,
+            client=job["client"],
+            operator=self._me.operator,
+            peer_id=self._me.peer_id,
+            model_id=job["model_id"],
+            engine_profile=manifest.engine.profile,
+            request_digest=salted_digest(salt, data),
+            response_digest=salted_digest(salt, output),
+            verification_class=f"redundant:{job['n']}",
+            price=job["max_fee"],
+            voucher_hash=bytes(32),
+            time=int(time.time()),
+        )
+
+    # --- one step -----------------------------------------------------------------------------
+
+    async def _advance(self, vote: Vote) -> None:
+        seat = await asyncio.to_thread(self._seat, vote.job_id)
+        if seat is None:
+            return
+        status, state = seat.job["status"], seat.me["state"]
+        if status == COMMIT and state == DRAWN:
+            await self._send("commit", vote.job_id, await self._commitment(vote))
+            self._ledger.save_vote(replace(vote, stage="committed"))
+        elif status == REVEAL and state == COMMITTED:
+            if vote.output is None:
+                await self._send("reveal_unavailable", vote.job_id, vote.salt)
+            else:
+                await self._send("reveal", vote.job_id, vote.output, vote.salt)
+            self._ledger.save_vote(replace(vote, stage="revealed"))
+        elif status == READY and await self._is_my_turn(seat):
+            await self._send("finalise", vote.job_id)
+        elif status == DISPUTED:
+            await self._in_dispute(seat, vote)
+        elif status >= SETTLED:
+            await self._after_dispute(seat, vote)
+
+    async def _commitment(self, vote: Vote) -> bytes:
+        operator, job_id = self._me.operator, vote.job_id
+        call = self._proof.call
+        commitment: bytes = await asyncio.to_thread(
+            call, "commitment_of", operator, job_id, vote.digest, vote.salt
+        )
+        return commitment
+
+    async def _is_my_turn(self, seat: _Seat) -> bool:
+        """Seats take turns of three seconds at what anyone may do, so that they do not collide."""
+        turn = await asyncio.to_thread(self._chain.now) // 3 % len(seat.members)
+        return turn == seat.index
+
+    async def _in_dispute(self, seat: _Seat, vote: Vote) -> None:
+        """Escalate when this node lost and its answer was honest; else settle when time comes."""
+        dispute = await asyncio.to_thread(self._proof.call, "dispute", vote.job_id)
+        escalated = int(dispute["vault"], 16) != 0
+        if seat.lost and vote.output is not None and not escalated:
+            if await self._still_answers_the_same(seat, vote):
+                log.warning("escalating", job=vote.job_id)
+                await self._send("escalate", vote.job_id)
+            return
+        if escalated and not dispute["escalation"]:
+            await self._try("convene", vote.job_id)
+        elif not seat.lost and await self._is_my_turn(seat):
+            await self._try("settle", vote.job_id)
+
+    async def _still_answers_the_same(self, seat: _Seat, vote: Vote) -> bool:
+        """Run the input again: only a member that stands by its answer risks a second bond."""
+        data = await self._input_of(vote.job_id, seat.job)
+        try:
+            output, _ = await self._answer(vote.job_id, seat.job, data)
+        except (InvalidInputError, EngineError, OverloadedError):
+            return False
+        return output == vote.output
+
+    async def _after_dispute(self, seat: _Seat, vote: Vote) -> None:
+        """Slash who was wrong in the end, then close the vote."""
+        verdict = seat.job["winner"]
+        if seat.job["status"] == SETTLED and verdict != NO_VERDICT and not seat.lost:
+            for index, member in enumerate(seat.members):
+                if member["state"] == 2 and member["digest"] != verdict:
+                    await self._try("execute_slash", vote.job_id, index)
+        self._ledger.save_vote(replace(vote, stage="closed"))
+
+    async def _send(self, function: str, *args: Any) -> None:
+        await asyncio.to_thread(self._proof.transact, function, *args)
+        log.info("vote_step", step=function, job=args[0])
+
+    async def _try(self, function: str, *args: Any) -> None:
+        """A step that anyone may do and that may not be due: its refusal costs nothing."""
+        try:
+            await self._send(function, *args)
+        except RevertedError as error:
+            log.debug("not_due", step=function, job=args[0], reason=error.reason)

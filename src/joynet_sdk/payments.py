@@ -1,0 +1,127 @@
+"""Escrow: what a client has set aside to pay nodes with (docs/spec/money.md)."""
+
+from dataclasses import dataclass
+
+from joynet_sdk.errors import InsufficientFundsError, InvalidInputError
+from joynet_sdk.ports import Chain, Flows, Run
+from joynet_sdk.types import Address, JoyWei
+from joynet_sdk.units import format_joy
+
+TOP_UP_CALLS = 50  # an allocation is made for this many calls at once, if the balance allows
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """A payer's money, in wei of JOY.
+
+    Attributes:
+        wallet: In the account.
+        free: In escrow, not set aside for any node.
+        allocated: In escrow, set aside for nodes and not redeemed (of the operators asked about).
+    """
+
+    wallet: JoyWei
+    free: JoyWei
+    allocated: JoyWei
+
+
+class Payments:
+    """Reached as `JoyNet().payments`."""
+
+    def __init__(self, chain: Chain, flows: Flows) -> None:
+        self._chain, self._flows = chain, flows
+
+    def balance(self, operators: list[Address] | None = None) -> Balance:
+        """The account's wallet and escrow."""
+        coordinator = self._chain.contract("NodeCoordinator")
+        payer = self._chain.account.address
+        allocations = [coordinator.call("allocation", payer, o) for o in operators or []]
+        return Balance(
+            wallet=JoyWei(self._chain.contract("JoyToken").call("balanceOf", payer)),
+            free=JoyWei(coordinator.call("free_balance", payer)),
+            allocated=JoyWei(sum(a["amount"] - a["redeemed"] for a in allocations)),
+        )
+
+    def operators(self) -> list[Address]:
+        """Operators this account ever set escrow aside for, from the chain's events."""
+        events = self._chain.contract("NodeCoordinator").events(
+            "Allocated", filters={"payer": self._chain.account.address}
+        )
+        return sorted({Address(event.args["operator"]) for event in events})
+
+    def deposit(self, amount: JoyWei) -> None:
+        """Move JOY from the wallet into escrow: approve exactly `amount`, then deposit it.
+
+        Raises:
+            InsufficientFundsError: The wallet holds less.
+        """
+        _check_positive(amount)
+        have = self.balance().wallet
+        if have < amount:
+            raise InsufficientFundsError("JOY", have, amount, hint="joynet token balance")
+        self._flows("payment.deposit", f"deposit {format_joy(amount)}", {"amount": str(amount)})
+
+    def withdraw(self, amount: JoyWei) -> None:
+        """Move JOY from the free part of the escrow back to the wallet.
+
+        Raises:
+            InsufficientFundsError: Less is free; what is allocated must thaw first.
+        """
+        _check_positive(amount)
+        free = self.balance().free
+        if free < amount:
+            raise InsufficientFundsError(
+                "free escrow", free, amount, hint="joynet payment deallocate OPERATOR AMOUNT"
+            )
+        self._chain.contract("NodeCoordinator").transact("withdraw", amount)
+
+    def allocate(self, operator: Address, amount: JoyWei) -> None:
+        """Set free escrow aside for one operator."""
+        _check_positive(amount)
+        self._chain.contract("NodeCoordinator").transact("allocate", operator, amount)
+
+    def deallocate(self, operator: Address, amount: JoyWei) -> None:
+        """Start to take an allocation back; it thaws first."""
+        _check_positive(amount)
+        self._chain.contract("NodeCoordinator").transact("request_deallocate", operator, amount)
+
+    def finish_deallocate(self, operator: Address) -> None:
+        """Move what has thawed back to the free balance."""
+        self._chain.contract("NodeCoordinator").transact("finish_deallocate", operator)
+
+    def ensure_allocation(self, operator: Address, promised: int, price: int) -> None:
+        """Make sure one more call is covered, setting more aside if need be.
+
+        Args:
+            promised: Wei of all vouchers ever signed for the operator.
+            price: Wei of the next call.
+
+        Raises:
+            InsufficientFundsError: Neither the allocation nor the free balance covers it.
+        """
+        coordinator = self._chain.contract("NodeCoordinator")
+        payer = self._chain.account.address
+        allocation = coordinator.call("allocation", payer, operator)
+        missing = promised + price - (allocation["amount"] - allocation["thawing"])
+        if missing <= 0:
+            return
+        free = int(coordinator.call("free_balance", payer))
+        if free < missing:
+            raise InsufficientFundsError(
+                "escrow", free, missing, hint=f"joynet payment deposit {format_joy(missing)[:-4]}"
+            )
+        self.allocate(operator, JoyWei(min(free, missing + price * (TOP_UP_CALLS - 1))))
+
+
+def deposit_flow(run: Run) -> None:
+    """approve, then deposit."""
+    amount = int(run.args["amount"])
+    coordinator = run.session.contract("NodeCoordinator")
+    token = run.session.contract("JoyToken")
+    run.transact("approve", token, "approve", coordinator.address, amount)
+    run.transact("deposit", coordinator, "deposit", amount)
+
+
+def _check_positive(amount: int) -> None:
+    if amount <= 0:
+        raise InvalidInputError(f"amount is {amount} wei, expected more than 0")

@@ -1,0 +1,1 @@
+"""Proofs: the only home of `pyopencl` and `py_ecc`."""

@@ -1,0 +1,57 @@
+"""Fixtures shared by every test: a real devnet, one per worker process."""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from joynet_sdk.chain import ChainSession, Devnet, Journal
+from joynet_sdk.chain.anvil import ensure_anvil
+from joynet_sdk.chain.rpc import Rpc
+
+BUILD = Path(__file__).resolve().parents[1] / ".build"
+
+
+@pytest.fixture(scope="session")
+def anvil_binary() -> Path:
+    """The anvil binary, installed once below `.build` when the machine has none."""
+    BUILD.mkdir(exist_ok=True)
+    with (BUILD / "anvil.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        path = ensure_anvil(BUILD / "tests-home", print)
+    os.environ["JOYNET_ANVIL"] = str(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def worker_devnet(anvil_binary: Path) -> Iterator[Devnet]:
+    """A devnet that lives as long as this worker. Use `anvil`, which cleans up after each test."""
+    home = Path(tempfile.mkdtemp(prefix="joynet-test-"))
+    devnet = Devnet(home)
+    devnet.up()
+    yield devnet
+    devnet.down()
+    shutil.rmtree(home)
+
+
+@pytest.fixture
+def anvil(worker_devnet: Devnet) -> Iterator[Devnet]:
+    """A running devnet in the state it started with; what a test does to the chain is undone."""
+    with Rpc(worker_devnet.url) as rpc:
+        snapshot = rpc.call("evm_snapshot")
+        yield worker_devnet
+        assert rpc.call("evm_revert", snapshot)
+    with ChainSession(worker_devnet.url, worker_devnet.home) as session:
+        session.journal.forget_after(session.key, 0)
+        session.forget_deployment()
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    """An empty journal."""
+    with Journal(tmp_path / "home") as opened:
+        yield opened
