@@ -66,7 +66,7 @@ ONE_HOME: dict[str, tuple[str, ...]] = {
     "onnx": ("joynet_sdk/qmodel/",),
     "safetensors": ("joynet_sdk/compute/", "joynet_sdk/qmodel/", "joynet_sdk/storage/"),
     "gguf": ("joynet_sdk/compute/", "joynet_sdk/storage/"),
-    "msgspec": ("joynet_sdk/formats.py", "joynet_sdk/p2p/"),
+    "msgspec": ("joynet_sdk/formats.py", "joynet_sdk/p2p/", "joynet_sdk/storage/scan/"),
     "typer": ("joynet_cli/",),
     "rich": ("joynet_cli/",),
     # Tools of the tests and of other programs: never in what we ship.

@@ -91,13 +91,13 @@ exports: (
 
 
 # 4. constants and immutables
-MAX_N: public(constant(uint256)) = 21
+MAX_N: constant(uint256) = 21
 MAX_SEATS: constant(uint256) = job_store.MAX_SEATS
 MAX_CANDIDATES: constant(uint256) = committee_draw.MAX_CANDIDATES
 _DRAW_DELAY: constant(uint256) = 2  # blocks from the request to the block that decides
 _DRAW_BLOCKS: constant(uint256) = 256  # blocks in which its hash can be read
 UNAVAILABLE: public(constant(bytes32)) = keccak256("joynet.unavailable")
-SLASH_REWARD_BPS: public(constant(uint256)) = 2_500  # of a slash; the rest is burned
+SLASH_REWARD_BPS: constant(uint256) = 2_500  # of a slash; the rest is burned
 _MAX_FEE_BPS: constant(uint256) = 500
 _MIN_CHALLENGE: constant(uint256) = 3_600  # seconds
 _MIN_WINDOW: constant(uint256) = 10  # seconds
@@ -477,11 +477,11 @@ def execute_slash(job_id: uint256, seat: uint256):
     job_store._mark(job_id, seat, _SLASHED, accused.digest)
 
     bond: uint256 = job_store._bond(job_id)
-    before: uint256 = staticcall JOY.balanceOf(self)
+    before: uint256 = self._holdings()
     slashed: uint256 = extcall self._routes[head.route].coordinator.slash_bond(
         accused.vault, bond, self, bond * SLASH_REWARD_BPS // _BPS
     )
-    reward: uint256 = staticcall JOY.balanceOf(self) - before
+    reward: uint256 = self._holdings() - before
     self._report(head.route, accused.node_id, False)
     self._share_reward(job_id, head.n, winner, reward)
     log IProofOfInference.Slashed(
@@ -952,7 +952,7 @@ def _give_back(job_id: uint256, parent: uint256, amount: uint256):
     @param amount JOY wei.
     """
     if parent == 0:
-        self.claimable[job_store._client(job_id)] += amount
+        self._credit(job_store._client(job_id), amount)
     else:
         self._disputes[parent].escrow += amount
 
@@ -983,7 +983,7 @@ def _settle(job_id: uint256):
     job_store._save(job_id, closed)
 
     if dispute.digest == winner or closed.status == _LAPSED:
-        self.claimable[dispute.account] += dispute.escrow
+        self._credit(dispute.account, dispute.escrow)
         dispute.owed = job_store._bond(job_id) - dispute.escrow
     else:
         self._burn(dispute.escrow)
@@ -1007,7 +1007,7 @@ def _share_reward(job_id: uint256, n: uint256, winner: bytes32, reward: uint256)
     owed: uint256 = min(self._disputes[job_id].owed, left)
     if owed > 0:
         self._disputes[job_id].owed -= owed
-        self.claimable[self._disputes[job_id].account] += owed
+        self._credit(self._disputes[job_id].account, owed)
         left -= owed
     right: DynArray[address, MAX_SEATS] = []
     for i: uint256 in range(n, bound=MAX_SEATS):
@@ -1017,7 +1017,7 @@ def _share_reward(job_id: uint256, n: uint256, winner: bytes32, reward: uint256)
     if len(right) > 0:
         part: uint256 = left // len(right)
         for vault: address in right:
-            self.claimable[vault] += part
+            self._credit(vault, part)
         left -= part * len(right)
     self._burn(left)
 
@@ -1071,7 +1071,7 @@ def _pull(amount: uint256):
     @dev Take JOY from the caller, who approved it.
     @param amount JOY wei.
     """
-    holdings: uint256 = staticcall JOY.balanceOf(self)
+    holdings: uint256 = self._holdings()
     circuit_breaker._add_inflow(amount, holdings)
     assert extcall JOY.transferFrom(msg.sender, self, amount)
 
@@ -1084,13 +1084,32 @@ def _claim(account: address) -> uint256:
     @return uint256 JOY wei sent.
     """
     owed: uint256 = self.claimable[account]
-    job_store._require(owed > 0, "nothing to claim")
-    holdings: uint256 = staticcall JOY.balanceOf(self)
+    holdings: uint256 = self._holdings()
     granted: uint256 = circuit_breaker._take_outflow(owed, holdings)
     self.claimable[account] = owed - granted
     assert extcall JOY.transfer(account, granted)
     log IProofOfInference.Claimed(account=account, amount=granted)
     return granted
+
+
+@internal
+@view
+def _holdings() -> uint256:
+    """
+    @dev What this contract holds.
+    @return uint256 JOY wei.
+    """
+    return staticcall JOY.balanceOf(self)
+
+
+@internal
+def _credit(account: address, amount: uint256):
+    """
+    @dev Owe an amount to an account.
+    @param account The account.
+    @param amount JOY wei.
+    """
+    self.claimable[account] += amount
 
 
 @internal
@@ -1113,7 +1132,7 @@ def _credit_node(route: uint256, node_id: uint256, amount: uint256):
     """
     coordinator: INodeCoordinator = self._routes[route].coordinator
     node: NodeStart = staticcall ICoordinator(coordinator.address).node(node_id)
-    self.claimable[node.payout] += amount
+    self._credit(node.payout, amount)
 
 
 @internal

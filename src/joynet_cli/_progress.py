@@ -31,6 +31,18 @@ class Bar:
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, total=steps)
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Take the bar off the screen for the length of the block, e.g. to ask something."""
+        if self._progress is None:
+            yield
+            return
+        self._progress.stop()
+        try:
+            yield
+        finally:
+            self._progress.start()
+
 
 @contextmanager
 def open_bar(title: str, total: float | None, *, is_shown: bool, color: bool) -> Iterator[Bar]:

@@ -2,16 +2,18 @@
 
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from joynet_cli._errors import UsageError
 from joynet_cli._output import is_interactive, out
+from joynet_cli._progress import Bar
 from joynet_sdk.errors import AuthError
 
 if TYPE_CHECKING:
+    from joynet_sdk.chain.transactions import Plan
     from joynet_sdk.client import JoyNet
     from joynet_sdk.config import Resolved, Settings
     from joynet_sdk.environment import Environment
@@ -152,23 +154,31 @@ def ctx() -> Context:
 
 
 @contextmanager
-def open_joynet() -> Iterator["JoyNet"]:
+def open_joynet(title: str = "") -> Iterator["JoyNet"]:
     """A client for the current profile and account; closed at the end of the block.
 
     It shows the plan of each transaction and asks before it signs.
+
+    Args:
+        title: Of a progress bar that follows the stages of the work; "" for none.
     """
     from joynet_cli._chain import show_plan
     from joynet_sdk.client import JoyNet
+    from joynet_sdk.progress import listening
 
     context = ctx()
     settings = context.settings.model_copy(update={"account": _account(context)})
-    with JoyNet(
-        context.home,
-        settings,
-        password=password_for,
-        confirm=lambda plan: show_plan(joynet.chain, plan),
-    ) as joynet:
-        yield joynet
+    with ExitStack() as stack:
+        bar = stack.enter_context(out.progress(title)) if title else Bar()
+        stack.enter_context(listening(bar.stage))
+
+        def confirm(plan: "Plan") -> None:
+            with bar.paused():
+                show_plan(joynet.chain, plan)
+
+        joynet = JoyNet(context.home, settings, password=password_for, confirm=confirm)
+        with joynet:
+            yield joynet
 
 
 def _account(context: Context) -> str | None:

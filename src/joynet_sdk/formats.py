@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any, Literal, NamedTuple
 
@@ -71,6 +72,22 @@ def parse_canonical_json(data: bytes) -> Any:
     if again != data:
         raise VerificationError("not canonical JSON: re-encoding gives other bytes")
     return value
+
+
+def decode_typed_json(data: bytes, kind: Any) -> Any:
+    """Decode JSON straight into a type; what does not fit is refused before it is built.
+
+    Args:
+        kind: A type that msgspec knows, e.g. `dict[str, list[int]]`. Without free-form parts the
+            parser never recurses deeper than the type itself.
+
+    Raises:
+        InvalidInputError: Not JSON, not UTF-8, or of another shape.
+    """
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidInputError(f"JSON: {error}") from None
 
 
 def check_json_depth(data: bytes) -> None:
@@ -265,6 +282,24 @@ class Manifest(_Document, frozen=True, kw_only=True):
     def model_id(self) -> ModelId:
         """SHA-256 of the canonical JSON, 32 bytes."""
         return ModelId(hashlib.sha256(self.encode()).digest())
+
+
+class Card(_Document, frozen=True, kw_only=True):
+    """What a publisher says about files: everything of a manifest but the files themselves."""
+
+    title: str
+    license: str
+    architecture: str
+    engine: Engine
+    verification: str
+    input: InputSpec
+    output: OutputSpec
+    tolerance: int | None = None
+
+    def with_labels(self, labels: Sequence[str]) -> "Card":
+        """The same with names for a classifier's outputs."""
+        output = msgspec.structs.replace(self.output, labels=list(labels))
+        return msgspec.structs.replace(self, output=output)
 
 
 def decode_manifest(data: bytes) -> Manifest:

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from joynet_sdk.errors import InvalidInputError, NotFoundError
-from joynet_sdk.formats import Engine, InputSpec, Manifest, OutputSpec, model_cid
+from joynet_sdk.formats import Card, Engine, InputSpec, Manifest, OutputSpec, model_cid
 from joynet_sdk.ports import Chain, Flows, Run
 from joynet_sdk.types import Address, JoyWei, ModelId
 from joynet_sdk.units import format_joy
@@ -17,20 +17,6 @@ VECTOR_TOLERANCE = 4  # int16 steps; far above the drift of fp32 on CPUs, far be
 MAX_CONFIG_BYTES = 1 << 20
 EXACT, TOLERANT = 0, 1
 ZERO = "0x" + "00" * 20
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """What a publisher says about files: everything of a manifest but the files themselves."""
-
-    title: str
-    license: str
-    architecture: str
-    engine: Engine
-    verification: str
-    input: InputSpec
-    output: OutputSpec
-    tolerance: int | None = None
 
 
 class Library(Protocol):
@@ -174,14 +160,7 @@ def describe(path: Path, *, title: str, license_id: str, labels: Sequence[str] =
     if labels:
         if len(labels) != card.output.shape[0]:
             raise InvalidInputError(f"{len(labels)} labels, expected {card.output.shape[0]}")
-        output = OutputSpec(
-            kind="logits",
-            dtype="int8",
-            shape=card.output.shape,
-            labels=list(labels),
-            scale=card.output.scale,
-        )
-        card = replace(card, output=output)
+        card = card.with_labels(labels)
     return card
 
 

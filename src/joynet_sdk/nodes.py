@@ -151,7 +151,7 @@ class Nodes:
             provision=token.call("provision_of", node["vault"], coordinator.address),
             free_provision=coordinator.call("free_provision", node["vault"]),
             earnings=coordinator.call("earnings", node_id),
-            committee_balance=proof.call("balance", node["payout"]),
+            committee_balance=proof.call("claimable", node["payout"]),
             reputation=coordinator.call("reputation", node_id) / 10**18,
             models=tuple("0x" + m.hex() for m in coordinator.call("models_of", node_id)),
         )

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from joynet_cli._joynet import open_joynet
 from joynet_cli._output import out
+from joynet_cli._session import open_joynet
 
 if TYPE_CHECKING:
     from joynet_sdk.domains import Quote, Registration
@@ -23,7 +23,7 @@ def check(name: Name) -> None:
     Examples:
       joynet domain check alice.joy
     """
-    with open_joynet(with_account=False) as joynet:
+    with open_joynet() as joynet:
         quote = joynet.domains.quote(name)
     _print_quote(quote)
 
@@ -35,7 +35,7 @@ def quote(name: Name, years: Years = 1) -> None:
     Examples:
       joynet domain quote alice.joy --years 3
     """
-    with open_joynet(with_account=False) as joynet:
+    with open_joynet() as joynet:
         result = joynet.domains.quote(name, years=years)
     _print_quote(result)
 
@@ -89,7 +89,7 @@ def show(name: Name) -> None:
     Examples:
       joynet domain show alice.joy
     """
-    with open_joynet(with_account=False) as joynet:
+    with open_joynet() as joynet:
         registration = joynet.domains.show(name)
     _print_registration(registration)
 
@@ -101,7 +101,7 @@ def resolve(name: Name) -> None:
     Examples:
       joynet domain resolve digits.joy
     """
-    with open_joynet(with_account=False) as joynet:
+    with open_joynet() as joynet:
         records = joynet.domains.resolve(name)
     out.result(records)
 
@@ -179,7 +179,7 @@ def list_names(
     from joynet_cli.commands.token import address_of
 
     address = address_of(ctx(), owner)
-    with open_joynet(with_account=False) as joynet:
+    with open_joynet() as joynet:
         names = joynet.domains.owned(address)
     out.result(
         names,

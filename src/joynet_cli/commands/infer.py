@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from joynet_cli._joynet import open_joynet, parse_price
 from joynet_cli._output import out
+from joynet_cli._session import open_joynet
 
 if TYPE_CHECKING:
     from joynet_sdk.inference.routing import Route
@@ -53,12 +53,13 @@ def run(
     """
     from joynet_cli._session import ctx
     from joynet_sdk.inference.service import DEFAULT_TIMEOUT_S, parse_verify, read_input
+    from joynet_sdk.units import parse_joy
 
     parse_verify(verify)
     data = read_input(source)
     options: dict[str, Any] = {
         "verify": verify,
-        "max_price": parse_price(max_price),
+        "max_price": None if max_price is None else parse_joy(max_price),
         "only": only or (),
         "ignore": ignore or (),
         "timeout_s": ctx().timeout_s or DEFAULT_TIMEOUT_S,
@@ -81,7 +82,7 @@ def show(job: Annotated[int, typer.Argument(help="Committee job id.")]) -> None:
     """
     from joynet_sdk.errors import NotFoundError
 
-    with open_joynet(with_account=False) as joynet:
+    with open_joynet() as joynet:
         proof = joynet.chain.contract("ProofOfInference")
         record, members = proof.call("job", job), proof.call("members", job)
     if not record["status"]:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from joynet_cli._joynet import open_joynet
 from joynet_cli._output import out
+from joynet_cli._session import open_joynet
 
 if TYPE_CHECKING:
     from joynet_sdk.models import Listing
@@ -78,7 +78,7 @@ def show(ref: Annotated[str, typer.Argument(help="Name, manifest CID, or 0x mode
     Examples:
       joynet model show digits.joy
     """
-    with open_joynet(with_account=False) as joynet:
+    with open_joynet() as joynet:
         listing = joynet.models.show(joynet.inference.resolve(ref))
     out.result(_document(listing), lambda _: _print(listing))
 

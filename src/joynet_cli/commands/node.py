@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from joynet_cli._joynet import open_joynet
 from joynet_cli._output import out
-from joynet_cli._session import ctx, password_for
+from joynet_cli._session import ctx, open_joynet, password_for
 
 if TYPE_CHECKING:
     from joynet_sdk.nodes import NodeInfo
@@ -246,7 +245,7 @@ def earnings(
         unredeemed = int(ask(ctx().home, "status")["unredeemed"])
     except NotFoundError:
         unredeemed = 0
-    with open_joynet(with_account=withdraw) as joynet:
+    with open_joynet() as joynet:
         node_id = joynet.nodes.by_operator(_operator())
         info = joynet.nodes.info(node_id)
         sent = joynet.nodes.withdraw_earnings(node_id) if withdraw else 0
@@ -279,7 +278,7 @@ def info(
       joynet node info
       joynet node info 2
     """
-    with open_joynet(with_account=False) as joynet:
+    with open_joynet() as joynet:
         if node_id is None:
             node_id = joynet.nodes.by_operator(_operator())
         record = joynet.nodes.info(node_id)

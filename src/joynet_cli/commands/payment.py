@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from joynet_cli._joynet import open_joynet
 from joynet_cli._output import out
+from joynet_cli._session import open_joynet
 
 if TYPE_CHECKING:
     from joynet_sdk.payments import Balance

@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from joynet_cli._joynet import open_joynet
 from joynet_cli._output import out
+from joynet_cli._session import open_joynet
 
 app = typer.Typer(help="See and claim what your models earned.", no_args_is_help=True)
 

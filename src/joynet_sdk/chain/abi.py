@@ -191,9 +191,10 @@ def codec() -> "ABICodec":
     from eth_abi.encoding import UnsignedIntegerEncoder
     from eth_abi.registry import BaseEquals, registry
 
-    strict = registry.copy()
+    strict = registry.copy()  # type: ignore[no-untyped-call]
     strict.unregister("uint")
-    strict.register(BaseEquals("uint"), UnsignedIntegerEncoder, UnsignedIntegerDecoder, "uint")
+    uint = BaseEquals("uint")  # type: ignore[no-untyped-call]
+    strict.register(uint, UnsignedIntegerEncoder, UnsignedIntegerDecoder, "uint")
     return ABICodec(strict)
 
 
@@ -217,8 +218,12 @@ def event_topic(entry: Mapping[str, Any]) -> bytes:
     return keccak(text=signature(entry))
 
 
-def checksum(address: str) -> str:
+def checksum(address: str, what: str = "address") -> str:
     """An address in EIP-55 form.
+
+    Args:
+        address: 0x + 40 hex digits.
+        what: What it is, for the error.
 
     Raises:
         InvalidInputError: Not 0x + 40 hex digits, or mixed case with a wrong checksum.
@@ -230,7 +235,7 @@ def checksum(address: str) -> str:
         if digits in (digits.lower(), digits.upper()) or address == right:
             return right
     raise InvalidInputError(
-        f"address is {address!r}, expected 0x and 40 hex digits with a right checksum"
+        f"{what} is {address!r}, expected 0x and 40 hex digits with a right checksum"
     )
 
 
@@ -271,7 +276,7 @@ def _accept(spec: Mapping[str, Any], value: Any, what: str) -> Any:
     if kind == "tuple":
         return _accept_struct(spec["components"], value, what)
     if kind == "address":
-        return checksum(getattr(value, "address", value))
+        return checksum(getattr(value, "address", value), what)
     if isinstance(value, str) and kind.startswith("bytes"):
         return _hex(value, what)
     if isinstance(value, str) and kind.startswith(("uint", "int")):

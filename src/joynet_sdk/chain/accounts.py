@@ -203,8 +203,10 @@ class Keys:
             raise InvalidInputError(
                 f"key name is {name!r}, expected letters, digits, '.', '_' or '-'"
             )
-        if (self._folder / f"{name}.json").exists():
-            raise _taken(name)
+        path = self._folder / f"{name}.json"
+        with file_errors(path):
+            if path.exists():
+                raise _taken(name)
 
     def _store(self, name: str, key: bytes, password: str) -> KeyInfo:
         self.check_new(name)

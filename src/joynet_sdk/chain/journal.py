@@ -172,6 +172,17 @@ class Journal:
                 reason, hint = _SQLITE_REASONS.get(primary, (str(error), "joynet doctor"))
                 raise ConfigError(f"cannot use {self.path}: {reason}", hint=hint) from error
 
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:  # a full disk ends it by itself
+                self._db.execute("ROLLBACK")
+            raise
+
     def _run(self, sql: str, *values: Any) -> sqlite3.Cursor:
         with self._errors():
             return self._db.execute(sql, values)
@@ -219,10 +230,9 @@ class Journal:
         with self._errors():
             if any(step.raw for step in self.steps(job_id)):
                 return False
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.execute("DELETE FROM steps WHERE job = ?", (job_id,))
-            self._db.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
-            self._db.execute("COMMIT")
+            with self._transaction():
+                self._db.execute("DELETE FROM steps WHERE job = ?", (job_id,))
+                self._db.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
         return True
 
     # --- steps
@@ -267,12 +277,23 @@ class Journal:
         return [row["sender"] for row in rows]
 
     def set_signed(self, step: Step, nonce: int, raw: bytes, tx_hash: str) -> None:
-        """Store signed bytes; must return before they are broadcast."""
-        self._run(
-            "UPDATE steps SET state = 'signed', nonce = ?, raw = ?, hash = ?"
-            " WHERE id = ? AND state = 'planned'",
-            *(nonce, raw, tx_hash, step.id),
-        )
+        """Store signed bytes; must return before they are broadcast. Hold the account's lock.
+
+        Another job's bytes with this nonce that never left (its process died in between) are
+        given up, so that one payment is never taken for two.
+        """
+        note = f"nonce {nonce} was given to job {step.job}"
+        with self._errors(), self._transaction():
+            self._db.execute(
+                "UPDATE steps SET state = 'replaced', note = ?"
+                " WHERE chain = ? AND sender = ? AND nonce = ? AND state = 'signed'",
+                (note, step.chain, step.sender, nonce),
+            )
+            self._db.execute(
+                "UPDATE steps SET state = 'signed', nonce = ?, raw = ?, hash = ?"
+                " WHERE id = ? AND state = 'planned'",
+                (nonce, raw, tx_hash, step.id),
+            )
 
     def set_state(
         self, step: Step, state: str, *, receipt: Mapping[str, Any] | None = None, note: str = ""

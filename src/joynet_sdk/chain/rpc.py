@@ -1,7 +1,7 @@
 """JSON-RPC over HTTP with a deadline and a size limit: the quick read path.
 
 Importing Ape costs most of a second; reading a balance needs none of it. Transactions are broadcast
-elsewhere (`_ape`), so a request made here may be repeated.
+elsewhere (`_ape`). Only the reads named here are ever repeated, once, on a connection gone stale.
 """
 
 import http.client
@@ -17,6 +17,14 @@ from joynet_sdk.errors import ConfigError, InvalidInputError, JoyNetError, Unava
 
 MAX_RESPONSE_BYTES = 256 * 2**20  # a devnet state dump is the largest answer
 _CHUNK_BYTES = 2**16
+_REPEATABLE = frozenset(
+    f"eth_{name}"
+    for name in (
+        *("blockNumber", "call", "chainId", "estimateGas", "getBalance", "getBlockByNumber"),
+        *("getCode", "getLogs", "getTransactionByHash", "getTransactionCount"),
+        *("getTransactionReceipt", "maxPriorityFeePerGas", "simulateV1"),
+    )
+)
 
 
 class RpcError(JoyNetError):
@@ -78,7 +86,8 @@ class Rpc:
         request = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}
         deadline = time.monotonic() + (timeout_s or self.timeout_s)
         with self._lock:
-            status, body = self._exchange(json.dumps(request).encode(), deadline)
+            may_repeat = self._connection is not None and method in _REPEATABLE
+            status, body = self._exchange(json.dumps(request).encode(), deadline, may_repeat)
         try:
             reply = json.loads(body)
             if "error" in reply:
@@ -100,15 +109,14 @@ class Rpc:
             self._connection.close()
             self._connection = None
 
-    def _exchange(self, payload: bytes, deadline: float) -> tuple[int, bytes]:
-        """Send and read, on the kept connection or, when that has gone stale, once on a new one."""
-        kept = self._connection is not None
+    def _exchange(self, payload: bytes, deadline: float, may_repeat: bool) -> tuple[int, bytes]:
+        """Send and read; a read whose kept connection turns out stale is sent on a new one."""
         try:
             return self._attempt(payload, deadline)
         except (http.client.HTTPException, OSError) as error:
             self._drop()
-            if kept and time.monotonic() < deadline and not isinstance(error, TimeoutError):
-                return self._exchange(payload, deadline)
+            if may_repeat and isinstance(error, ConnectionError) and time.monotonic() < deadline:
+                return self._exchange(payload, deadline, may_repeat=False)
             cause = "did not answer in time" if isinstance(error, TimeoutError) else str(error)
             raise UnavailableError(
                 f"no chain at {self._where}: {cause or type(error).__name__}",
@@ -129,6 +137,7 @@ class Rpc:
             _arm(connection, deadline)
             chunk = response.read1(_CHUNK_BYTES)
             if not chunk:
+                response.read()  # read1 leaves a finished response open, which breaks keep-alive
                 return response.status, bytes(body)
             body += chunk
             if len(body) > MAX_RESPONSE_BYTES:

@@ -290,6 +290,8 @@ def _resend(session: "ChainSession", step: Step) -> None:
         if session.rpc.call("eth_getTransactionReceipt", step.hash) is not None:
             return
         assert step.nonce is not None, "only signed steps are sent again"
+        if _reload(session, step).state == "replaced":
+            raise ReplacedError(step)
         if used > step.nonce:
             session.journal.set_state(step, "replaced", note=f"nonce {step.nonce} was used")
             raise ReplacedError(step)

@@ -175,7 +175,7 @@ def _decide(run: Run, proof: Any, job_id: int, total: int) -> Verdict:
     if status == READY:
         stage(_STAGES[READY])
         _finalise(run, proof, job_id)
-    if proof.call("balance", session.account.address):
+    if proof.call("claimable", session.account.address):
         run.transact("claim", proof, "claim")
     return read_verdict(session, job_id, total)
 

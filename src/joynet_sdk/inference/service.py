@@ -44,7 +44,9 @@ DEFAULT_TIMEOUT_S = 60.0
 class NodeClient(Protocol):
     """Talks to nodes; `p2p.inferclient.InferClient` in use."""
 
-    async def connect(self, addresses: Sequence[str]) -> str: ...
+    async def connect(self, addresses: Sequence[str]) -> str:
+        """Reach a node; returns its peer id."""
+        ...
 
     async def infer(
         self,
@@ -56,21 +58,31 @@ class NodeClient(Protocol):
         voucher: Voucher,
         signature: bytes,
         timeout_s: float,
-    ) -> Answer: ...
+    ) -> Answer:
+        """Ask for one paid inference."""
+        ...
 
     async def result(
         self, peer_id: str, *, request_id: bytes, client: Address, signature: bytes
-    ) -> Answer: ...
+    ) -> Answer:
+        """Ask again for an earlier answer."""
+        ...
 
-    async def job(self, peer_id: str, job_id: int) -> Answer: ...
+    async def job(self, peer_id: str, job_id: int) -> Answer:
+        """Ask a committee member for its revealed answer."""
+        ...
 
-    async def fetch_manifest(self, model_id: bytes, peer_ids: Sequence[str]) -> None: ...
+    async def fetch_manifest(self, model_id: bytes, peer_ids: Sequence[str]) -> None:
+        """Bring a manifest into the store."""
+        ...
 
 
 class Names(Protocol):
     """Resolves names; `domains.Domains` in use."""
 
-    def model_of(self, name: str, version: str | None = None) -> ModelId: ...
+    def model_of(self, name: str, version: str | None = None) -> ModelId:
+        """The model a name is bound to."""
+        ...
 
 
 OpenClient = Callable[[], AbstractAsyncContextManager[NodeClient]]

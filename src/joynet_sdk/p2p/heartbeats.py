@@ -181,7 +181,7 @@ class HeartbeatTopic:
             await trio.sleep(RESTART_S)
 
     def _meet_peers(self, pubsub: "JudgedPubsub") -> None:
-        """Heal what libp2p gives up on: a failed first stream, a subscription forgotten with one."""
+        """Heal what libp2p gives up on: a failed first stream, a forgotten subscription."""
         for peer in self._node.swarm.get_connections_map():
             if peer not in pubsub.peers:
                 self._node.start_soon(pubsub.register, peer)

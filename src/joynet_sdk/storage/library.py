@@ -1,33 +1,11 @@
 """The models of one home: what `models.Models` asks of storage."""
 
 from pathlib import Path
-from typing import Protocol
 
-from joynet_sdk.formats import Engine, InputSpec, Manifest, OutputSpec
+from joynet_sdk.formats import Card, Manifest
 from joynet_sdk.storage import manifest as manifests
 from joynet_sdk.storage.blocks import DiskBlockStore
 from joynet_sdk.types import ModelId
-
-
-class Description(Protocol):
-    """What a publisher says about files; `models.Card` in use."""
-
-    @property
-    def title(self) -> str: ...
-    @property
-    def license(self) -> str: ...
-    @property
-    def architecture(self) -> str: ...
-    @property
-    def engine(self) -> Engine: ...
-    @property
-    def verification(self) -> str: ...
-    @property
-    def input(self) -> InputSpec: ...
-    @property
-    def output(self) -> OutputSpec: ...
-    @property
-    def tolerance(self) -> int | None: ...
 
 
 class Library:
@@ -36,7 +14,7 @@ class Library:
     def __init__(self, store: DiskBlockStore) -> None:
         self._store = store
 
-    def add(self, path: Path, card: Description) -> Manifest:
+    def add(self, path: Path, card: Card) -> Manifest:
         """Scan, store, describe and pin a model.
 
         Raises:

@@ -174,3 +174,7 @@ def test_unknown_model_reverts(market, publisher, model, call):
     arguments = (1,) if call == "pay" else ()
     with boa.reverts("ModelMarketplace: model not listed"):
         getattr(market, call)(model(9), *arguments, sender=publisher)
+
+
+def test_deployed_code_fits_eip170(market):
+    assert len(boa.env.get_code(market.address)) <= 24_576

@@ -152,9 +152,7 @@ def test_exits_work_while_paused(market, joy, listed, pay, publisher, guardian):
     assert market.claim(sender=publisher) == 10
 
 
-def test_outflow_limit_delays_and_never_cancels(
-    deploy_market, joy, fund, publisher, client, model
-):
+def test_outflow_limit_delays_and_never_cancels(deploy_market, joy, fund, publisher, client, model):
     market = deploy_market(outflow_floor=100)
     market.list_model(model(1), 1, 0, 0, 0, [], sender=publisher)
     fund(client, 1_500)

@@ -36,9 +36,7 @@ class RoyaltyMachine(RuleBasedStateMachine):
     )
     def publish(self, weights, parent_weights, parent_total, data):
         model_id = (len(self.models) + 1).to_bytes(32, "big")
-        owners = [
-            (data.draw(st.sampled_from(self.owners)), bps) for bps in scale(weights, 10_000)
-        ]
+        owners = [(data.draw(st.sampled_from(self.owners)), bps) for bps in scale(weights, 10_000)]
         eligible = [m for m in self.models if self.depth[m] < 8]
         parents = []
         if eligible:

@@ -89,6 +89,19 @@ class TokenMachine(RuleBasedStateMachine):
         if amount and entry.next_ticket - entry.first_ticket < MAX_TICKETS:
             self.joy.request_unstake(amount, sender=self.vaults[v])
 
+    @rule(v=who)
+    def flee(self, v):
+        """Ask for everything back at once, as one does before a slash."""
+        for s in range(2):
+            self.request_deprovision(v, s, 100)
+        self.request_unstake(v, 100)
+
+    @rule(v=who)
+    def commit_all(self, v):
+        self.stake(v, 100)
+        self.provision(v, 0, 50)
+        self.provision(v, 1, 100)
+
     @rule(v=who, pick=st.integers(0, MAX_TICKETS - 1))
     def withdraw(self, v, pick):
         vault = self.vaults[v]

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import time
 
 import pytest
@@ -54,7 +55,7 @@ async def line(stage, count: int, validate=is_signed, limits=None) -> list[Heart
     """Hosts in a row, each connected to the next only."""
     hosts = [await stage.host(limits) for _ in range(count)]
     gossips = [await HeartbeatGossip(host, TOPIC, validate).start() for host in hosts]
-    for left, right in zip(hosts, hosts[1:], strict=False):
+    for left, right in itertools.pairwise(hosts):
         await left.connect(right.addrs[0])
     return gossips
 
@@ -98,8 +99,8 @@ def test_our_own_bad_heartbeat_is_refused_at_home(play):
         for bad in (payload, heartbeat(gossip._host, 2), heartbeat(gossip._host, 4, time=1)):
             with pytest.raises(InvalidInputError):
                 await gossip.publish(bad, sign(bad))
+        payload = heartbeat(gossip._host, 9)
         with pytest.raises(InvalidInputError):
-            payload = heartbeat(gossip._host, 9)
             await gossip.publish(payload, sign(payload, STRANGER))
 
     play(scenario)

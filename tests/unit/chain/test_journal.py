@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from joynet_sdk.chain.accounts import Keys
 from joynet_sdk.chain.journal import Journal
 from joynet_sdk.errors import ConfigError, NotFoundError, UnavailableError
 
@@ -44,6 +45,17 @@ def test_signed_step_is_never_planned_or_signed_again(journal, job):
     journal.plan(job, "one", "0x00", {"contract": "X"}, 9)
     journal.set_signed(first, 4, b"other", "0x" + "34" * 32)
     assert journal.step(job.id, "one") == first
+
+
+def test_bytes_that_never_left_are_given_up_when_their_nonce_is_used(journal, job):
+    signed(journal, job, "never sent", 3)
+    out = signed(journal, job, "sent", 4)
+    journal.set_state(out, "sent")
+    other = journal.add_job(CHAIN, ALICE, "call", "again", {})
+    signed(journal, other, "one", 3)
+    signed(journal, other, "two", 4)
+    assert [s.state for s in journal.steps(job.id)] == ["replaced", "sent"]
+    assert [s.state for s in journal.steps(other.id)] == ["signed", "signed"]
 
 
 def test_steps_come_back_by_nonce(journal, job):
@@ -167,10 +179,23 @@ def test_full_disk_refuses_before_anything_is_sent(tmp_path):
         assert journal.step(job.id, "one") == step
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes anywhere; the e2e test mounts read-only")
-def test_read_only_folder_is_a_config_error(tmp_path):
+@pytest.fixture
+def ordinary_user():
+    """Act as a user who may not write everywhere, also where tests run as root."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_read_only_folder_is_a_config_error(tmp_path, ordinary_user):
     home = tmp_path / "home"
-    home.mkdir()
-    home.chmod(0o500)
-    with pytest.raises(ConfigError, match="permission denied"):
+    with pytest.raises(ConfigError, match="permission denied") as caught:
         Journal(home)
+    assert str(home) in str(caught.value)
+    with pytest.raises(ConfigError, match="permission denied"):
+        Keys(home, scrypt_n=2).new("alice", "pw")

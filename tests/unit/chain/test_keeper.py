@@ -101,7 +101,7 @@ def test_stop_never_touches_a_process_that_took_over_the_pid():
 
 
 def test_stop_kills_what_ignores_the_request():
-    code = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True)\ninput()"
+    code = "from signal import *; signal(SIGTERM, SIG_IGN); print(1, flush=True); input()"
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     child = subprocess.Popen([sys.executable, "-c", code], **pipes)
     try:

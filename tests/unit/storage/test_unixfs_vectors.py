@@ -1,7 +1,6 @@
 """CIDs: the frozen vectors, and the fixtures that IPIP-0499 publishes (made by Kubo)."""
 
 import hashlib
-import importlib.util
 import io
 from pathlib import Path
 from typing import Any
@@ -21,13 +20,7 @@ from joynet_sdk.storage.importer import (
 )
 from joynet_sdk.storage.profiles import CLASSIC, profile_named
 
-_spec = importlib.util.spec_from_file_location(
-    "joynet_storage_trees", Path(__file__).parent / "trees.py"
-)
-assert _spec is not None
-assert _spec.loader is not None
-trees = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(trees)
+from . import trees
 
 MIB = 1024 * 1024
 KUBO_ALPHABET = "abcdefghijklmnopqrstuvwxyz01234567890-_"

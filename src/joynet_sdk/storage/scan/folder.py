@@ -21,12 +21,7 @@ MAX_MODEL_BYTES = 1 << 40
 
 _WEIGHTS = {".safetensors": read_safetensors, ".gguf": read_gguf, ".onnx": read_onnx}
 _CONFIG = "config.json"
-_SMALL_TEXT = {
-    "config.json", "generation_config.json", "tokenizer_config.json", "special_tokens_map.json",
-    "added_tokens.json", "preprocessor_config.json", "processor_config.json", "modules.json",
-    "sentence_bert_config.json", "config_sentence_transformers.json", "labels.json",
-    "chat_template.jinja", "chat_template.json", "quantize_config.json",
-}  # fmt: skip
+_SMALL_TEXT_SUFFIXES = {".json", ".jinja"}
 _TEXT = {"tokenizer.json", "vocab.json", "vocab.txt", "merges.txt", "model.safetensors.index.json"}
 _SENTENCEPIECE = {"tokenizer.model", "spiece.model", "sentencepiece.bpe.model"}
 _DOCUMENTS = ("README", "LICENSE", "LICENCE", "NOTICE", "MODEL_CARD")
@@ -41,7 +36,7 @@ class ScannedFile(NamedTuple):
     Attributes:
         path: Relative, with `/`.
         size: Bytes.
-        kind: "weights", "config", "tokenizer" or "document".
+        kind: "weights", "config", "tokenizer", "settings" (other small JSON) or "document".
     """
 
     path: str
@@ -183,16 +178,16 @@ def _classify(relative: str, size: int, start: bytes) -> str:
     if path.suffix in _WEIGHTS:
         return "weights"
     stem, suffix = path.stem.upper(), path.suffix.lower()
-    if path.name in _SMALL_TEXT:
-        kind, limit = "config" if path.name == _CONFIG else "tokenizer", MAX_CONFIG_BYTES
-    elif path.name in _TEXT or path.name in _SENTENCEPIECE:
+    if path.name in _TEXT or path.name in _SENTENCEPIECE:
         kind, limit = "tokenizer", MAX_TEXT_BYTES
+    elif suffix in _SMALL_TEXT_SUFFIXES:
+        kind, limit = "config" if path.name == _CONFIG else "settings", MAX_CONFIG_BYTES
     elif stem in _DOCUMENTS and suffix in _DOCUMENT_SUFFIXES:
         kind, limit = "document", MAX_CONFIG_BYTES
     else:
         raise InvalidInputError(
             f"{relative} is not a file of a model JoyNet knows",
-            hint="keep weights (.safetensors, .onnx, .gguf), config.json, tokenizer files, "
+            hint="keep weights (.safetensors, .onnx, .gguf), .json files, tokenizer files, "
             "README and LICENSE; move the rest away",
         )
     if size > limit:

@@ -6,10 +6,8 @@ Source: https://github.com/huggingface/safetensors#format . The format allows a 
 
 from typing import BinaryIO, NamedTuple
 
-import msgspec
-
-from joynet_sdk.errors import VerificationError
-from joynet_sdk.formats import parse_canonical_json
+from joynet_sdk.errors import InvalidInputError, VerificationError
+from joynet_sdk.formats import decode_typed_json, parse_canonical_json
 from joynet_sdk.storage.scan.reader import Header, Weights
 
 MAX_HEADER_BYTES = 8 * 1024 * 1024
@@ -44,9 +42,10 @@ def read_safetensors(file: BinaryIO, name: str, size: int) -> Weights:
     length = header.u64("header length")
     if length > MAX_HEADER_BYTES:
         raise header.bad(f"header claims {length} bytes, expected <= {MAX_HEADER_BYTES}")
+    body = header.take(length, "header")
     try:
-        entries = msgspec.json.decode(header.take(length, "header"), type=dict[str, _Entry])
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        entries: dict[str, _Entry] = decode_typed_json(body, dict[str, _Entry])
+    except InvalidInputError as error:
         raise header.bad(f"header is not a safetensors header: {error}") from None
     metadata = entries.pop("__metadata__", {})
     tensors = {key: _to_tensor(header, key, entry) for key, entry in entries.items()}

@@ -115,9 +115,7 @@ def register(coordinator, actor, sign, public_key):
             4,
             sender=vault,
         )
-        return SimpleNamespace(
-            id=node_id, vault=vault, operator=operator, payout=payout, name=name
-        )
+        return SimpleNamespace(id=node_id, vault=vault, operator=operator, payout=payout, name=name)
 
     return _register
 

@@ -62,9 +62,9 @@ def test_unlock_more_than_locked_reverts(coordinator, staked, poi):
 
 def test_slash_takes_provision_and_pays_beneficiary(coordinator, joy, staked, poi, stranger):
     coordinator.lock_bond(staked.vault, 100 * JOY, sender=poi)
-    assert coordinator.slash_bond(
-        staked.vault, 60 * JOY, stranger, 20 * JOY, sender=poi
-    ) == 60 * JOY
+    assert (
+        coordinator.slash_bond(staked.vault, 60 * JOY, stranger, 20 * JOY, sender=poi) == 60 * JOY
+    )
     assert joy.balanceOf(stranger) == 20 * JOY
     assert coordinator.locked_bond(staked.vault) == 40 * JOY
     assert coordinator.free_provision(staked.vault) == 900 * JOY

@@ -235,3 +235,8 @@ def test_set_fee_over_cap_reverts(coordinator, owner):
 def test_set_fee_by_stranger_reverts(coordinator, stranger):
     with boa.reverts("ownable: caller is not the owner"):
         coordinator.set_fee(0, sender=stranger)
+
+
+def test_deployed_code_fits_eip170(coordinator):
+    """What is deployed is the runtime code and the immutables behind it."""
+    assert len(boa.env.get_code(coordinator.address)) <= 24_576

@@ -85,9 +85,7 @@ def test_redeem_again_or_older_changes_nothing(
     assert coordinator.earnings(node.id) == 250 - 50 - 5
 
 
-def test_bulk_of_payers_models_and_lanes(
-    coordinator, market, node, payer, voucher, redeem, model
-):
+def test_bulk_of_payers_models_and_lanes(coordinator, market, node, payer, voucher, redeem, model):
     models = [model(n, price=10 * n) for n in (1, 2)]
     payers = [payer(f"payer {n}", deposit=1_000, operator=node.operator) for n in range(2)]
     signed = [
@@ -226,7 +224,9 @@ def test_royalty_never_exceeds_the_amount(coordinator, market, node, payer, vouc
     assert coordinator.earnings(node.id) == coordinator.pending_fees() == 0
 
 
-def test_calls_without_amount_cost_nothing(coordinator, market, node, payer, voucher, redeem, model):
+def test_calls_without_amount_cost_nothing(
+    coordinator, market, node, payer, voucher, redeem, model
+):
     model_id = model(price=10)
     someone = payer(deposit=100, operator=node.operator)
     assert redeem(node, voucher(someone, node.operator, model_id, 5, 0)) == 0
@@ -235,9 +235,7 @@ def test_calls_without_amount_cost_nothing(coordinator, market, node, payer, vou
 
 
 @pytest.mark.parametrize("calls", [1, 2**256 - 1])
-def test_extreme_numbers_do_not_overflow(
-    coordinator, node, payer, voucher, redeem, model, calls
-):
+def test_extreme_numbers_do_not_overflow(coordinator, node, payer, voucher, redeem, model, calls):
     model_id = model(price=2**256 - 1)
     someone = payer(deposit=100, operator=node.operator)
     huge = voucher(someone, node.operator, model_id, calls, 2**256 - 1)
@@ -315,9 +313,7 @@ def test_flush_fees_feeds_the_stakers(coordinator, joy, node, payer, voucher, re
         coordinator.flush_fees()
 
 
-def test_fee_rounds_down_by_less_than_a_wei_per_voucher(
-    coordinator, node, payer, voucher, redeem
-):
+def test_fee_rounds_down_by_less_than_a_wei_per_voucher(coordinator, node, payer, voucher, redeem):
     """49 wei at 2 % is 0.98 wei of fee: splitting vouchers that far costs far more gas."""
     someone = payer(deposit=490, operator=node.operator)
     for n in range(1, 11):

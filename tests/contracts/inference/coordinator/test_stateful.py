@@ -139,7 +139,9 @@ class EscrowMachine(RuleBasedStateMachine):
         assert self.joy.balanceOf(self.market) == royalties
         redeemed = sum(self.taken.values())
         assert redeemed == earnings + self.earned_out + fees + self.fees_out + royalties
-        assert self.deposited == self.withdrawn + sum(self.free) + sum(self.held.values()) + redeemed
+        assert (
+            self.deposited == self.withdrawn + sum(self.free) + sum(self.held.values()) + redeemed
+        )
 
     @invariant()
     def payers_see_what_they_have(self):

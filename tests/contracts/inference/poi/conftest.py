@@ -30,7 +30,7 @@ PROVISION = 1_000 * JOY
 EXACT, TOLERANT = 0, 1
 REQUESTED, COMMIT, REVEAL, PROPOSE, READY = 1, 2, 3, 4, 5
 DISPUTED, SETTLED, REFUNDED, LAPSED = 6, 7, 8, 9
-DRAWN, COMMITTED, REVEALED, ABSTAINED, SLASHED = range(5)
+REVEALED = 2
 UNAVAILABLE = keccak(text="joynet.unavailable")
 NO_SALT = bytes(32)
 
@@ -53,6 +53,15 @@ class Job:
 
 class Network:
     """Drives jobs the way clients and nodes do; every step is one transaction."""
+
+    WINDOWS, DRAW_BOND, MIN_BOND, GAS_ALLOWANCE = WINDOWS, DRAW_BOND, MIN_BOND, GAS_ALLOWANCE
+    MAX_FEE, PRICE, PROVISION = MAX_FEE, PRICE, PROVISION
+    FEE = MAX_FEE * FEE_BPS // 10_000  # of one member's pay
+    EXACT, TOLERANT = EXACT, TOLERANT
+    REQUESTED, COMMIT, REVEAL, PROPOSE, READY = REQUESTED, COMMIT, REVEAL, PROPOSE, READY
+    DISPUTED, SETTLED, REFUNDED, LAPSED = DISPUTED, SETTLED, REFUNDED, LAPSED
+    DRAWN, COMMITTED, REVEALED, ABSTAINED, SLASHED = range(5)
+    UNAVAILABLE = UNAVAILABLE
 
     def __init__(self, joy, market, coordinator, poi, treasury, publisher, client) -> None:
         self.joy, self.market, self.coordinator, self.poi = joy, market, coordinator, poi
