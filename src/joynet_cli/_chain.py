@@ -71,6 +71,7 @@ def open_devnet() -> "Devnet":
 
 def show_plan(session: "ChainSession", plan: "Plan") -> None:
     """Show what a transaction does and costs, and ask; with --dry-run, stop there."""
+    from joynet_sdk.chain.devnet import CHAIN_IDS
     from joynet_sdk.chain.transactions import joy_change
     from joynet_sdk.units import format_joy
 
@@ -93,7 +94,8 @@ def show_plan(session: "ChainSession", plan: "Plan") -> None:
     if change:
         out.note(f"  JOY {'+' if change > 0 else ''}{format_joy(change)}")
     out.note(f"  gas at most {plan.gas * plan.max_fee_per_gas / 10**18:.6g} ETH")
-    out.confirm("Send it?")
+    if session.chain_id not in CHAIN_IDS:  # a devnet's money is not real: nothing to ask
+        out.confirm("Send it?")
 
 
 def describe(receipt: "Receipt") -> dict[str, Any]:

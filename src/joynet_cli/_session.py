@@ -194,7 +194,8 @@ def _account(context: Context) -> str | None:
 def password_for(name: str, confirm: bool = False) -> str:
     """The password of key `name`.
 
-    Looks at JOYNET_PASSWORD_FILE, JOYNET_PASSWORD, stdin with --password-stdin, then asks.
+    Looks at JOYNET_PASSWORD_FILE, JOYNET_PASSWORD, stdin with --password-stdin, the configured
+    password_file, then asks.
 
     Args:
         name: Key name, shown in the question.
@@ -211,6 +212,8 @@ def password_for(name: str, confirm: bool = False) -> str:
         password = run.environ["JOYNET_PASSWORD"]
     elif run.options.get("password_stdin"):
         password = run.stdin_password()
+    elif configured := run.resolved().settings.password_file:
+        password = _read_password_file(Path(configured).expanduser())
     elif is_interactive():
         password = _ask(name, confirm)
     else:
@@ -231,7 +234,7 @@ def _read_password_file(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise AuthError(
-            f"JOYNET_PASSWORD_FILE {path} cannot be read: {reason}",
+            f"password file {path} cannot be read: {reason}",
             hint="it must hold the password in one line",
         ) from None
 

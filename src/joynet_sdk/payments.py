@@ -1,8 +1,16 @@
 """Escrow: what a client has set aside to pay nodes with (docs/spec/money.md)."""
 
+import threading
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
-from joynet_sdk.errors import InsufficientFundsError, InvalidInputError
+from joynet_sdk.errors import (
+    InsufficientFundsError,
+    InvalidInputError,
+    NotFoundError,
+    PendingError,
+)
 from joynet_sdk.ports import Chain, Flows, Run
 from joynet_sdk.types import Address, JoyWei
 from joynet_sdk.units import format_joy
@@ -30,6 +38,7 @@ class Payments:
 
     def __init__(self, chain: Chain, flows: Flows) -> None:
         self._chain, self._flows = chain, flows
+        self._allocating = threading.Lock()
 
     def balance(self, operators: list[Address] | None = None) -> Balance:
         """The account's wallet and escrow."""
@@ -76,21 +85,64 @@ class Payments:
         self._chain.contract("NodeCoordinator").transact("withdraw", amount)
 
     def allocate(self, operator: Address, amount: JoyWei) -> None:
-        """Set free escrow aside for one operator."""
+        """Set free escrow aside for the node of an operator.
+
+        Raises:
+            NotFoundError: No node has this operator.
+            InsufficientFundsError: Less is free.
+        """
         _check_positive(amount)
+        self._allocation(operator)
+        free = self.balance().free
+        if free < amount:
+            raise InsufficientFundsError(
+                "free escrow", free, amount, hint=_deposit_hint(amount - free)
+            )
         self._chain.contract("NodeCoordinator").transact("allocate", operator, amount)
 
     def deallocate(self, operator: Address, amount: JoyWei) -> None:
-        """Start to take an allocation back; it thaws first."""
+        """Start to take an allocation back; it thaws first, and the node may redeem meanwhile.
+
+        Raises:
+            NotFoundError: No node has this operator.
+            InsufficientFundsError: Less is allocated, not thawing and not redeemed.
+        """
         _check_positive(amount)
+        held = self._allocation(operator)
+        have = held["amount"] - held["redeemed"] - held["thawing"]
+        if have < amount:
+            raise InsufficientFundsError(
+                "allocated escrow",
+                have,
+                amount,
+                hint=f"joynet payment balance --operator {operator}",
+            )
         self._chain.contract("NodeCoordinator").transact("request_deallocate", operator, amount)
 
     def finish_deallocate(self, operator: Address) -> None:
-        """Move what has thawed back to the free balance."""
+        """Move what has thawed back to the free balance.
+
+        Raises:
+            NotFoundError: Nothing is thawing.
+            PendingError: It is still thawing.
+        """
+        ends = self._allocation(operator)["thaw_ends"]
+        if not ends:
+            raise NotFoundError(
+                "thaw at operator", operator, hint=f"joynet payment deallocate {operator} AMOUNT"
+            )
+        if self._chain.now() < ends:
+            until = datetime.fromtimestamp(ends, UTC)
+            raise PendingError(
+                f"the escrow at {operator} thaws until {until:%Y-%m-%d %H:%M:%S} UTC",
+                hint=f"then again: joynet payment deallocate {operator}",
+            )
         self._chain.contract("NodeCoordinator").transact("finish_deallocate", operator)
 
     def ensure_allocation(self, operator: Address, promised: int, price: int) -> None:
         """Make sure one more call is covered, setting more aside if need be.
+
+        Threads take turns, so that concurrent calls do not each set aside a supply of their own.
 
         Args:
             promised: Wei of all vouchers ever signed for the operator.
@@ -101,16 +153,23 @@ class Payments:
         """
         coordinator = self._chain.contract("NodeCoordinator")
         payer = self._chain.account.address
-        allocation = coordinator.call("allocation", payer, operator)
-        missing = promised + price - (allocation["amount"] - allocation["thawing"])
-        if missing <= 0:
-            return
-        free = int(coordinator.call("free_balance", payer))
-        if free < missing:
-            raise InsufficientFundsError(
-                "escrow", free, missing, hint=f"joynet payment deposit {format_joy(missing)[:-4]}"
-            )
-        self.allocate(operator, JoyWei(min(free, missing + price * (TOP_UP_CALLS - 1))))
+        with self._allocating:
+            allocation = coordinator.call("allocation", payer, operator)
+            missing = promised + price - (allocation["amount"] - allocation["thawing"])
+            if missing <= 0:
+                return
+            free = int(coordinator.call("free_balance", payer))
+            if free < missing:
+                raise InsufficientFundsError("escrow", free, missing, hint=_deposit_hint(missing))
+            supply = min(free, missing + price * (TOP_UP_CALLS - 1))
+            coordinator.transact("allocate", operator, supply)
+
+    def _allocation(self, operator: Address) -> dict[str, Any]:
+        coordinator = self._chain.contract("NodeCoordinator")
+        if not coordinator.call("node_of_operator", operator):
+            raise NotFoundError("node of operator", operator, hint="joynet infer run REF INPUT --explain names operators")
+        held: dict[str, Any] = coordinator.call("allocation", self._chain.account.address, operator)
+        return held
 
 
 def deposit_flow(run: Run) -> None:
@@ -125,3 +184,7 @@ def deposit_flow(run: Run) -> None:
 def _check_positive(amount: int) -> None:
     if amount <= 0:
         raise InvalidInputError(f"amount is {amount} wei, expected more than 0")
+
+
+def _deposit_hint(amount: int) -> str:
+    return f"joynet payment deposit {format_joy(amount).removesuffix(' JOY').replace(',', '')}"

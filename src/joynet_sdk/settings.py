@@ -87,6 +87,9 @@ class Settings(_Section):
     account: Annotated[str, AfterValidator(_check_account)] | None = Field(
         default=None, description="Key to act with: name, address, or ape:ALIAS."
     )
+    password_file: str | None = Field(
+        default=None, description="File that holds the password of your keys, in one line."
+    )
     timeout_s: float | None = Field(
         default=None, gt=0, le=86_400, description="Longest single wait on the network, in seconds."
     )

@@ -87,6 +87,7 @@ def ensure_anvil(home: Path, tell: Callable[[str], None]) -> Path:
         _run([*_npm(work, tell), "install", "--prefix", str(target), *_NPM_OPTIONS], "anvil")
         if not _is_binary(target / _BINARY):
             raise MissingDependencyError("anvil", _INSTALL_HINT, why="npm installed no binary")
+        _run([str(target / _BINARY), "--version"], "anvil")  # whole, and fit for this machine
         final = tools / f"anvil-{ANVIL_VERSION}"
         shutil.rmtree(final, ignore_errors=True)
         target.rename(final)

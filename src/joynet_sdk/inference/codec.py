@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from joynet_sdk.errors import InvalidInputError
-from joynet_sdk.formats import InputSpec, Manifest, OutputSpec
+from joynet_sdk.formats import InputSpec, Manifest, OutputSpec, check_json_depth
 
 MAX_INPUT_BYTES = 512 * 1024
 VECTOR_STEPS = 32767  # int16 steps per unit of a vector component
@@ -43,34 +43,54 @@ def encode_input(spec: InputSpec, data: bytes) -> bytes:
             f"input has {len(data):,} bytes, expected at most {MAX_INPUT_BYTES:,}",
             hint="split the input, or publish a model that takes a CID",
         )
-    return _encode_text(spec, data) if spec.kind == "text" else _encode_tensor(spec, data)
+    request = data if spec.kind == "text" else _encode_tensor(spec, data)
+    check_request(spec, request)
+    return request
 
 
-def _encode_text(spec: InputSpec, data: bytes) -> bytes:
+def check_request(spec: InputSpec, data: bytes) -> None:
+    """Check request bytes against the manifest before anything is paid or run.
+
+    Raises:
+        InvalidInputError: Another length than the shape's, empty, too long, or not UTF-8.
+    """
+    if spec.kind == "tensor":
+        _integers(spec.dtype)
+        expected = np.dtype(spec.dtype).itemsize * math.prod(spec.shape)
+        if len(data) != expected:
+            raise InvalidInputError(f"input has {len(data)} bytes, expected {expected}")
+        return
+    if not 0 < len(data) <= spec.max_bytes:
+        raise InvalidInputError(f"text has {len(data):,} bytes, expected 1 to {spec.max_bytes:,}")
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
         raise InvalidInputError(f"input is not UTF-8 text: {error.reason}") from None
-    if not 0 < len(data) <= spec.max_bytes or not text.strip():
-        raise InvalidInputError(f"text has {len(data)} bytes, expected 1 to {spec.max_bytes}")
-    return data
+    if not text.strip():
+        raise InvalidInputError("text is blank, expected at least one word")
 
 
 def _encode_tensor(spec: InputSpec, data: bytes) -> bytes:
-    low, high = _RANGES.get(spec.dtype, (None, None))
-    if low is None or high is None:
-        raise InvalidInputError(f"input dtype {spec.dtype!r:.20}, expected one of {list(_RANGES)}")
+    low, high = _integers(spec.dtype)
     count = math.prod(spec.shape)
-    example = f"expected JSON with {count} integers from {low} to {high}"
+    example = f"expected JSON with {count:,} integers from {low} to {high}"
     try:
+        check_json_depth(data)
         values = np.asarray(json.loads(data))
-    except (ValueError, RecursionError):
+    except ValueError:
         raise InvalidInputError(f"input is not a JSON array of equal rows, {example}") from None
     if values.size != count or values.dtype.kind not in "iu":
         raise InvalidInputError(f"input is {values.dtype} of shape {values.shape}, {example}")
     if values.min() < low or values.max() > high:
         raise InvalidInputError(f"input spans {values.min()} to {values.max()}, {example}")
     return bytes(values.astype(spec.dtype).tobytes())
+
+
+def _integers(dtype: str) -> tuple[int, int]:
+    """Least and largest value of an integer type that requests and responses may have."""
+    if dtype not in _RANGES:
+        raise InvalidInputError(f"tensor type is {dtype!r:.20}, expected one of {list(_RANGES)}")
+    return _RANGES[dtype]
 
 
 def vector_to_int16(response: bytes) -> bytes:
@@ -89,20 +109,18 @@ def decode_output(spec: OutputSpec, response: bytes, *, from_committee: bool = F
     """Read a response.
 
     Raises:
-        InvalidInputError: Its length is not what the manifest says.
+        InvalidInputError: Its length is not what the manifest says, or the manifest's output
+            cannot be read as it says.
     """
-    count = math.prod(spec.shape)
     if spec.kind == "vector":
-        dtype = ">i2" if from_committee else "<f4"
-        vector = _values(response, dtype, count).astype(np.float64)
-        if from_committee:
-            vector = vector / VECTOR_STEPS
-        head = ", ".join(f"{x:.4f}" for x in vector[:4])
-        return Decoded(f"[{head}, ...] ({count} numbers)", {"vector": vector.tolist()})
-    scores = _values(response, spec.dtype, count).astype(np.float64) * float(spec.scale or 1)
+        return _decode_vector(spec, response, ">i2" if from_committee else "<f4")
+    _integers(spec.dtype)
+    scores = _values(response, spec.dtype, spec.shape).astype(np.float64) * _scale(spec)
     weights = np.exp(scores - scores.max())
     probabilities = weights / weights.sum()
-    labels = spec.labels or [str(index) for index in range(count)]
+    labels = spec.labels or [str(index) for index in range(scores.size)]
+    if len(labels) != scores.size:
+        raise InvalidInputError(f"manifest has {len(labels)} labels for {scores.size} outputs")
     best = int(probabilities.argmax())
     value = {
         "label": labels[best],
@@ -112,8 +130,27 @@ def decode_output(spec: OutputSpec, response: bytes, *, from_committee: bool = F
     return Decoded(f"{labels[best]}, {probabilities[best]:.2f}", value)
 
 
-def _values(response: bytes, dtype: str, count: int) -> np.ndarray[Any, Any]:
-    expected = np.dtype(dtype).itemsize * count
+def _decode_vector(spec: OutputSpec, response: bytes, dtype: str) -> Decoded:
+    vector = _values(response, dtype, spec.shape).astype(np.float64)
+    if dtype == ">i2":
+        vector = vector / VECTOR_STEPS
+    head = ", ".join(f"{x:.4f}" for x in vector[:4])
+    return Decoded(f"[{head}, ...] ({vector.size} numbers)", {"vector": vector.tolist()})
+
+
+def _scale(spec: OutputSpec) -> float:
+    """Real value of one output step."""
+    try:
+        scale = float(spec.scale or 1)
+    except ValueError:
+        scale = math.nan
+    if not 0 < scale < math.inf:
+        raise InvalidInputError(f"manifest scale is {spec.scale!r:.40}, expected more than 0")
+    return scale
+
+
+def _values(response: bytes, dtype: str, shape: list[int]) -> np.ndarray[Any, Any]:
+    expected = np.dtype(dtype).itemsize * math.prod(shape)
     if len(response) != expected:
         raise InvalidInputError(f"response has {len(response)} bytes, expected {expected}")
     return np.frombuffer(response, dtype)

@@ -92,10 +92,14 @@ def check_size(data: bytes, n: int) -> None:
         )
 
 
-def quote(chain: Chain, model_id: bytes, n: int, max_fee: int) -> dict[str, Any]:
-    """What a job would cost now: total, price, draw_bond, bond (wei) and candidates."""
-    parts: dict[str, Any] = chain.contract("ProofOfInference").call("quote", model_id, n, max_fee)
-    return parts
+def quote(chain: Chain, model_id: bytes, n: int, max_fee: int) -> int:
+    """Wei that a request pulls: the members' fees, the model's price, and the draw bond.
+
+    The draw bond comes back at the draw, and the fees of members that lose at the end.
+    """
+    price = chain.contract("ModelMarketplace").call("price_of", model_id)
+    terms = chain.contract("ProofOfInference").call("TERMS")
+    return int(n * max_fee + price + terms["draw_bond"])
 
 
 def job_args(model_id: bytes, data: bytes, n: int, max_fee: int, total: int) -> dict[str, str]:

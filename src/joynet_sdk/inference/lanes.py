@@ -5,12 +5,13 @@ belongs to this book, so two homes that use one key never meet on a lane.
 """
 
 import fcntl
+import hashlib
 import os
 import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from joynet_sdk.errors import OverloadedError
@@ -58,7 +59,10 @@ class Pending:
 
 
 class Lane:
-    """One leased lane: nobody else, in any process, sends on it until the lease ends."""
+    """One leased lane: nobody else, in any process, sends on it until the lease ends.
+
+    promise -> the request is sent -> answered, or `settle` with what the node says it holds.
+    """
 
     def __init__(self, book: "VoucherBook", channel: Channel, number: int) -> None:
         self._book, self.channel, self.number = book, channel, number
@@ -75,10 +79,10 @@ class Lane:
         A call that was promised and never answered is credit: it is spent before more is promised.
         """
         row, channel = self._book.row(self), self.channel
-        calls = max(row.calls, row.answered_calls + 1)
-        amount = max(row.amount, row.answered_amount + price)
+        assert row.request_id is None, "the lane's last request is settled first"
+        calls, amount = row.answered_calls + 1, max(row.amount, row.answered_amount + price)
         self._book.write(
-            self, _Row(calls, amount, row.answered_calls, row.answered_amount, request_id, price)
+            self, replace(row, calls=calls, amount=amount, request_id=request_id, price=price)
         )
         return Voucher(
             channel.payer, channel.operator, channel.model_id, self.number, calls, amount
@@ -87,15 +91,26 @@ class Lane:
     def answered(self) -> None:
         """The last promise was kept."""
         row = self._book.row(self)
+        assert row.request_id is not None, "there is a request to be answered"
         paid = row.answered_amount + row.price
-        self._book.write(self, _Row(row.calls, row.amount, row.answered_calls + 1, paid, None, 0))
+        calls = row.answered_calls + 1
+        self._book.write(self, replace(row, answered_calls=calls, answered_amount=paid).closed())
 
     def unanswered(self) -> None:
         """The node did not answer the last request and never will: the promise is credit."""
-        row = self._book.row(self)
-        self._book.write(
-            self, _Row(row.calls, row.amount, row.answered_calls, row.answered_amount, None, 0)
-        )
+        self._book.write(self, self._book.row(self).closed())
+
+    def settle(self, held_calls: int) -> None:
+        """Close the last request by what the node says: `calls` of the voucher it holds.
+
+        A node that holds the last voucher can redeem it, so the call counts as answered. It
+        cannot gain by lying: more than the last promise it never gets.
+        """
+        if (row := self._book.row(self)).request_id is not None:
+            if held_calls >= row.calls:
+                self.answered()
+            else:
+                self.unanswered()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +121,10 @@ class _Row:
     answered_amount: int = 0
     request_id: bytes | None = None
     price: int = 0
+
+    def closed(self) -> "_Row":
+        """The row without a pending request."""
+        return replace(self, request_id=None, price=0)
 
 
 class VoucherBook:
@@ -148,8 +167,7 @@ class VoucherBook:
 
     @contextmanager
     def _lock(self, lane: Lane) -> Iterator[bool]:
-        operator = lane.channel.operator[2:14]
-        name = f"{lane.channel.domain.chain_id}-{operator}-{lane.channel.model_id[:6].hex()}"
+        name = hashlib.sha256(repr(lane.channel.key).encode()).hexdigest()[:32]
         path = self._locks / f"{name}-{lane.number & 0xFFFF}"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

@@ -71,7 +71,8 @@ def rank(
         only: Node ids or operators to choose from; empty for all.
         ignore: Node ids or operators to leave out.
     """
-    judged = [_judge(route, max_price, only, ignore) for route in found]
+    wanted, unwanted = _names(only), _names(ignore)
+    judged = [_judge(route, max_price, wanted, unwanted) for route in found]
     eligible = sorted(
         (route for route in judged if route.is_eligible),
         key=lambda route: (route.price / route.reputation, route.node_id),
@@ -83,10 +84,14 @@ def rank(
     return ranked + [route for route in judged if not route.is_eligible]
 
 
+def _names(nodes: Collection[str]) -> frozenset[str]:
+    return frozenset(node.lower() for node in nodes)
+
+
 def _judge(
-    route: Route, max_price: int | None, only: Collection[str], ignore: Collection[str]
+    route: Route, max_price: int | None, only: frozenset[str], ignore: frozenset[str]
 ) -> Route:
-    names = {str(route.node_id), route.operator}
+    names = _names((str(route.node_id), route.operator))
     if not route.is_eligible:
         return route
     if only and names.isdisjoint(only):

@@ -364,8 +364,8 @@ class Inference:
         model_id = manifest.model_id
         committee.check_size(data, n)
         fee = self._member_fee(model_id, ranked, n)
-        parts = await asyncio.to_thread(committee.quote, self._chain, model_id, n, fee)
-        args = committee.job_args(model_id, data, n, fee, parts["total"])
+        total = await asyncio.to_thread(committee.quote, self._chain, model_id, n, fee)
+        args = committee.job_args(model_id, data, n, fee, total)
         title = f"committee of {n} for 0x{model_id.hex()[:12]}"
         verdict = await asyncio.to_thread(self._flows, committee.FLOW, title, args)
         return await self._committee_result(client, manifest, data, ranked, verdict)

@@ -21,8 +21,9 @@ CREATE TABLE IF NOT EXISTS lanes (
     payer TEXT, operator TEXT, model_id BLOB, lane TEXT,
     calls INTEGER NOT NULL, amount TEXT NOT NULL, signature BLOB NOT NULL,
     answered_calls INTEGER NOT NULL, answered_amount TEXT NOT NULL,
-    redeemed_amount TEXT NOT NULL DEFAULT '0',
+    settled_before TEXT NOT NULL, redeemed_amount TEXT NOT NULL,
     PRIMARY KEY (payer, operator, model_id, lane));
+CREATE TABLE IF NOT EXISTS payers (payer TEXT PRIMARY KEY, redeemed_before TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS answers (
     client TEXT, request_id BLOB, frame BLOB NOT NULL, created REAL NOT NULL,
     PRIMARY KEY (client, request_id));
@@ -36,12 +37,18 @@ CREATE TABLE IF NOT EXISTS cursor (name TEXT PRIMARY KEY, block INTEGER NOT NULL
 
 @dataclass(frozen=True, slots=True)
 class LaneState:
-    """The highest voucher of a lane, and what was answered for it."""
+    """The highest voucher of a lane, and what was answered for it.
+
+    Attributes:
+        settled_before: Wei that the contract had seen on the lane when this ledger first met it;
+            0 unless an earlier ledger was lost.
+    """
 
     calls: int = 0
     amount: int = 0
     answered_calls: int = 0
     answered_amount: int = 0
+    settled_before: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,42 +97,72 @@ class Ledger:
 
     # --- vouchers and answers ---------------------------------------------------------------
 
-    def lane(self, voucher: Voucher) -> LaneState:
-        """The state of the voucher's lane."""
+    def lane(self, voucher: Voucher) -> LaneState | None:
+        """The state of the voucher's lane; None when it was never used."""
         with self._lock:
             row = self._db.execute(
-                "SELECT calls, amount, answered_calls, answered_amount FROM lanes"
+                "SELECT calls, amount, answered_calls, answered_amount, settled_before FROM lanes"
                 f" WHERE {_ONE_LANE}",
                 _lane_key(voucher),
             ).fetchone()
-        return LaneState(row[0], int(row[1]), row[2], int(row[3])) if row else LaneState()
+        return LaneState(row[0], int(row[1]), row[2], int(row[3]), int(row[4])) if row else None
+
+    def redeemed_before(self, payer: Address) -> int | None:
+        """Wei redeemed from a payer before this ledger met it; None for a stranger."""
+        with self._lock:
+            row = self._db.execute(
+                "SELECT redeemed_before FROM payers WHERE payer = ?", (payer,)
+            ).fetchone()
+        return int(row[0]) if row else None
+
+    def promised(self, payer: Address) -> int:
+        """Wei of a payer's vouchers on all lanes, redeemed or not, since this ledger met it."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT amount, settled_before FROM lanes WHERE payer = ?", (payer,)
+            ).fetchall()
+        return sum(int(amount) - int(before) for amount, before in rows)
 
     def record_answer(
-        self, voucher: Voucher, signature: bytes, price: int, request_id: bytes, frame: bytes
+        self,
+        voucher: Voucher,
+        signature: bytes,
+        lane: LaneState,
+        redeemed_before: int,
+        request_id: bytes,
+        frame: bytes,
     ) -> None:
-        """Store a voucher and the answer it paid for, in one transaction."""
+        """Store a voucher and the answer it paid for, in one transaction.
+
+        Args:
+            lane: The lane as it is now, this answer included.
+            redeemed_before: Kept for a payer that the ledger has not met yet.
+        """
         with self._lock, self._db:
             self._db.execute(
-                "INSERT INTO lanes (payer, operator, model_id, lane, calls, amount, signature,"
-                " answered_calls, answered_amount) VALUES (?, ?, ?, ?, ?, ?, ?, 0, '0')"
+                "INSERT INTO lanes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT DO UPDATE SET calls = excluded.calls, amount = excluded.amount,"
-                " signature = excluded.signature",
-                (*_lane_key(voucher), voucher.calls, str(voucher.amount), signature),
+                " signature = excluded.signature, answered_calls = excluded.answered_calls,"
+                " answered_amount = excluded.answered_amount",
+                (
+                    *_lane_key(voucher),
+                    lane.calls,
+                    str(lane.amount),
+                    signature,
+                    lane.answered_calls,
+                    str(lane.answered_amount),
+                    str(lane.settled_before),
+                    str(lane.settled_before),
+                ),
             )
-            answered = self._db.execute(
-                f"SELECT answered_calls, answered_amount FROM lanes WHERE {_ONE_LANE}",
-                _lane_key(voucher),
-            ).fetchone()
             self._db.execute(
-                f"UPDATE lanes SET answered_calls = ?, answered_amount = ? WHERE {_ONE_LANE}",
-                (answered[0] + 1, str(int(answered[1]) + price), *_lane_key(voucher)),
+                "INSERT OR IGNORE INTO payers VALUES (?, ?)", (voucher.payer, str(redeemed_before))
             )
+            now = time.time()
+            self._db.execute("DELETE FROM answers WHERE created < ?", (now - ANSWER_KEPT_S,))
             self._db.execute(
-                "DELETE FROM answers WHERE created < ?", (time.time() - ANSWER_KEPT_S,)
-            )
-            self._db.execute(
-                "INSERT INTO answers VALUES (?, ?, ?, ?)",
-                (voucher.payer, request_id, frame, time.time()),
+                "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)",
+                (voucher.payer, request_id, frame, now),
             )
 
     def answer(self, client: Address, request_id: bytes) -> bytes | None:
@@ -137,13 +174,12 @@ class Ledger:
             ).fetchone()
         return row[0] if row else None
 
-    def unredeemed(self, payer: Address | None = None) -> list[HeldVoucher]:
-        """Vouchers worth more than what was redeemed, of one payer or of all."""
+    def unredeemed(self) -> list[HeldVoucher]:
+        """Vouchers worth more than what was redeemed, those of one model side by side."""
         with self._lock:
             rows = self._db.execute(
                 "SELECT payer, operator, model_id, lane, calls, amount, signature, redeemed_amount"
-                " FROM lanes WHERE amount != redeemed_amount AND (? IS NULL OR payer = ?)",
-                (payer, payer),
+                " FROM lanes WHERE amount != redeemed_amount ORDER BY model_id, payer, lane"
             ).fetchall()
         return [
             HeldVoucher(
@@ -155,7 +191,7 @@ class Ledger:
         ]
 
     def set_redeemed(self, voucher: Voucher, amount: int) -> None:
-        """The contract has paid `amount` wei on the voucher's channel so far."""
+        """Escrow has given up `amount` wei on the voucher's channel so far."""
         with self._lock, self._db:
             self._db.execute(
                 f"UPDATE lanes SET redeemed_amount = ? WHERE {_ONE_LANE}",

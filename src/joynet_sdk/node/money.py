@@ -8,11 +8,13 @@ from joynet_sdk.errors import RevertedError
 from joynet_sdk.logs import get_logger
 from joynet_sdk.node.ledger import HeldVoucher, Ledger
 from joynet_sdk.ports import Chain
+from joynet_sdk.receipts import Voucher
 from joynet_sdk.types import Address
 
 log = get_logger(__name__)
 
-FRESH_S = 10.0  # an allocation only shrinks by a thaw, which takes far longer
+FRESH_S = 10.0  # what is set aside shrinks only by a thaw, which takes far longer
+MAX_PAYERS = 4096  # whose allocation is remembered
 BATCH = 16  # vouchers per transaction, as the contract takes them
 
 
@@ -24,29 +26,39 @@ class EscrowView:
         self._operator = operator
         self._seen: dict[Address, tuple[float, int]] = {}
 
-    async def available(self, payer: Address, needed: int) -> int:
-        """Wei of the payer's allocation that this node has not redeemed."""
-        checked, wei = self._seen.get(payer, (0.0, 0))
-        if time.monotonic() - checked > FRESH_S or wei < needed:
-            wei = await asyncio.to_thread(self._read, payer)
-            self._seen[payer] = (time.monotonic(), wei)
-        return wei
+    def allocated(self, payer: Address) -> int:
+        """Wei set aside and not thawing, redeemed or not; 0 when not seen lately."""
+        checked, wei = self._seen.get(payer, (-FRESH_S, 0))
+        return wei if time.monotonic() - checked < FRESH_S else 0
 
-    def forget(self) -> None:
-        """Read every allocation again on next use."""
-        self._seen.clear()
+    async def refresh(self, payer: Address) -> None:
+        """Read the payer's allocation."""
+        allocation = await asyncio.to_thread(
+            self._coordinator.call, "allocation", payer, self._operator
+        )
+        if len(self._seen) >= MAX_PAYERS:
+            self._seen.clear()
+        self._seen[payer] = (time.monotonic(), allocation["amount"] - allocation["thawing"])
 
-    def _read(self, payer: Address) -> int:
-        allocation = self._coordinator.call("allocation", payer, self._operator)
-        return int(allocation["amount"] - allocation["redeemed"])
+    async def redeemed(self, payer: Address) -> int:
+        """Wei of the payer's escrow that this node ever redeemed."""
+        allocation = await asyncio.to_thread(
+            self._coordinator.call, "allocation", payer, self._operator
+        )
+        return int(allocation["redeemed"])
+
+    async def channel(self, voucher: Voucher) -> tuple[int, int]:
+        """(calls, wei) of the highest voucher that the contract saw on the voucher's lane."""
+        channel = _channel_of(voucher)
+        calls, amount = await asyncio.to_thread(lambda: self._coordinator.call("channel", *channel))
+        return int(calls), int(amount)
 
 
 class Redeemer:
     """Turns held vouchers into earnings, in bulk."""
 
     def __init__(self, chain: Chain, node_id: int, operator: Address, ledger: Ledger) -> None:
-        self._chain, self._node_id, self._operator = chain, node_id, operator
-        self._ledger = ledger
+        self._node_id, self._operator, self._ledger = node_id, operator, ledger
         self._coordinator = chain.contract("NodeCoordinator")
         self._busy = asyncio.Lock()
 
@@ -55,40 +67,56 @@ class Redeemer:
         return sum(held.voucher.amount - held.redeemed for held in self._ledger.unredeemed())
 
     async def redeem(self) -> int:
-        """Redeem everything; returns the wei taken from escrows."""
+        """Redeem what escrow covers; returns the wei taken."""
         async with self._busy:
-            await asyncio.to_thread(self._sync)  # an earlier run may have died after redeeming
-            before = self.outstanding()
-            held = self._ledger.unredeemed()
-            for start in range(0, len(held), BATCH):
-                await asyncio.to_thread(self._redeem_batch, held[start : start + BATCH])
-            taken = before - self.outstanding()
-        if held:
-            log.info("redeemed", vouchers=len(held), wei=str(taken))
+            return await asyncio.to_thread(self._redeem)
+
+    def _redeem(self) -> int:
+        self._sync()  # an earlier run may have died after redeeming
+        held = self._ledger.unredeemed()
+        covered = {payer for payer in {h.voucher.payer for h in held} if self._left(payer)}
+        held = [each for each in held if each.voucher.payer in covered]
+        if not held:
+            return 0
+        taken = sum(
+            self._redeem_batch(held[start : start + BATCH]) for start in range(0, len(held), BATCH)
+        )
+        self._sync()
+        log.info("redeemed", node=self._node_id, vouchers=len(held), wei=str(taken))
         return taken
 
-    def _redeem_batch(self, batch: list[HeldVoucher]) -> None:
+    def _redeem_batch(self, batch: list[HeldVoucher]) -> int:
+        """Wei taken; a voucher that the contract refuses does not hold up the others."""
         vouchers = [asdict(held.voucher) for held in batch]
         try:
-            self._coordinator.transact("redeem", vouchers, [held.signature for held in batch])
+            receipt = self._coordinator.transact(
+                "redeem", vouchers, [held.signature for held in batch]
+            )
         except RevertedError as error:
-            log.warning("redeem_reverted", vouchers=len(batch), reason=error.reason)
-        self._sync()
+            if len(batch) == 1:
+                log.warning("voucher_refused", reason=error.reason, voucher=vouchers[0])
+                return 0
+            middle = len(batch) // 2
+            return self._redeem_batch(batch[:middle]) + self._redeem_batch(batch[middle:])
+        return sum(event.args["amount"] for event in receipt.events if event.name == "Redeemed")
+
+    def _left(self, payer: Address) -> int:
+        """Wei of the payer's allocation that can still be redeemed."""
+        allocation = self._coordinator.call("allocation", payer, self._operator)
+        return int(allocation["amount"] - allocation["redeemed"])
 
     def _sync(self) -> None:
         """Take over from the contract what it has paid on each open channel."""
         for held in self._ledger.unredeemed():
-            voucher = held.voucher
-            _, amount = self._coordinator.call(
-                "channel", voucher.payer, voucher.operator, voucher.model_id, voucher.lane
-            )
-            if amount != held.redeemed:
-                self._ledger.set_redeemed(voucher, amount)
+            channel = _channel_of(held.voucher)
+            _, seen = self._coordinator.call("channel", *channel)
+            paid = seen - self._coordinator.call("unpaid", *channel)
+            if paid != held.redeemed:
+                self._ledger.set_redeemed(held.voucher, paid)
 
     async def redeem_if_thawing(self) -> None:
         """Redeem at once when a payer with open vouchers starts to take its escrow back."""
-        payers = {held.voucher.payer for held in self._ledger.unredeemed()}
-        for payer in payers:
+        for payer in {held.voucher.payer for held in self._ledger.unredeemed()}:
             allocation = await asyncio.to_thread(
                 self._coordinator.call, "allocation", payer, self._operator
             )
@@ -96,3 +124,7 @@ class Redeemer:
                 log.info("thaw_seen", payer=payer)
                 await self.redeem()
                 return
+
+
+def _channel_of(voucher: Voucher) -> tuple[Address, Address, bytes, int]:
+    return voucher.payer, voucher.operator, voucher.model_id, voucher.lane

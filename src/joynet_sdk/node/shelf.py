@@ -87,8 +87,9 @@ class Shelf:
             if entry.folder is not None:
                 return
             try:
-                entry.manifest = await self._manifest(ModelId(model_id))
-                entry.folder = await self._materialise(entry.manifest)
+                with self._store.adding():  # so that no gc takes what is being fetched
+                    entry.manifest = await self._manifest(ModelId(model_id))
+                    entry.folder = await self._materialise(entry.manifest)
                 await self._workers.load(entry.manifest, entry.folder)
                 entry.problem = ""
                 log.info("model_ready", model="0x" + model_id.hex())

@@ -22,6 +22,7 @@ from joynet_sdk.p2p import messages as wire
 from joynet_sdk.p2p.translate import infer_answer
 from joynet_sdk.ports import Chain
 from joynet_sdk.receipts import Receipt, salted_digest, sign
+from joynet_sdk.types import Address
 
 log = get_logger(__name__)
 
@@ -41,6 +42,22 @@ def unavailable_digest() -> bytes:
 def job_salt(job_id: int) -> bytes:
     """The receipt salt of a committee job; its input is public, so the salt hides nothing."""
     return job_id.to_bytes(32, "big")
+
+
+def commitment(operator: Address, vote: Vote, chain_id: int, proof_of_inference: str) -> bytes:
+    """keccak256(abi.encode(operator, job, model, digest, salt, chain, contract)): 32 bytes."""
+    from eth_utils.crypto import keccak
+
+    words = (
+        bytes.fromhex(operator[2:]),
+        vote.job_id.to_bytes(32, "big"),
+        vote.model_id,
+        vote.digest,
+        vote.salt,
+        chain_id.to_bytes(32, "big"),
+        bytes.fromhex(proof_of_inference[2:]),
+    )
+    return keccak(b"".join(word.rjust(32, b"\0") for word in words))
 
 
 class InputFetcher(Protocol):
@@ -198,7 +215,7 @@ class CommitteeMember:
             return
         status, state = seat.job["status"], seat.me["state"]
         if status == COMMIT and state == DRAWN:
-            await self._send("commit", vote.job_id, await self._commitment(vote))
+            await self._send("commit", vote.job_id, self._commitment(vote))
             self._ledger.save_vote(replace(vote, stage="committed"))
         elif status == REVEAL and state == COMMITTED:
             if vote.output is None:
@@ -213,13 +230,9 @@ class CommitteeMember:
         elif status >= SETTLED:
             await self._after_dispute(seat, vote)
 
-    async def _commitment(self, vote: Vote) -> bytes:
-        operator, job_id = self._me.operator, vote.job_id
-        call = self._proof.call
-        commitment: bytes = await asyncio.to_thread(
-            call, "commitment_of", operator, job_id, vote.digest, vote.salt
-        )
-        return commitment
+    def _commitment(self, vote: Vote) -> bytes:
+        domain = self._me.domain
+        return commitment(self._me.operator, vote, domain.chain_id, self._proof.address)
 
     async def _is_my_turn(self, seat: _Seat) -> bool:
         """Seats take turns of three seconds at what anyone may do, so that they do not collide."""

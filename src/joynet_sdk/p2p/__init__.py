@@ -6,7 +6,8 @@ discovery.py      keeps bootstrap peers connected, dials peers found in heartbea
 blockexchange.py  bitswap, client and server
 messages.py       what travels in frames
 identity.py       the peer key
-bridge.py, swarm.py, node.py, streams.py, heartbeats.py, bitswap.py, unixfs.py     the trio side
+control.py        the p2p routes of a node's control API, and their client
+bridge.py, swarm.py, node.py, streams.py, heartbeats.py, bitswap.py, dagfetch.py     the trio side
 
 Nothing here imports libp2p until a host starts.
 """

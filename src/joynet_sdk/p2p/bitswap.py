@@ -35,6 +35,7 @@ MAX_QUESTION_BYTES = 256 * 1024  # a message of a peer that owes us nothing
 MAX_WANTS_PER_PEER = 1024
 MESSAGE_S = 30.0  # one message, first to last byte
 REMEMBERED = 4096  # blocks that are no longer wanted, but whose late arrival is no offence
+LATE_S = 60.0  # for this long after a fetch ended, its blocks may still arrive
 WRONG_BLOCK_STRIKES = 3.0
 
 
@@ -91,6 +92,7 @@ class Bitswap:
         self._done: OrderedDict[Cid, None] = OrderedDict()
         self._owed: dict[ID, OrderedDict[Cid, _Debt]] = {}
         self._askers: defaultdict[ID, _Asker] = defaultdict(_Asker)
+        self._released: OrderedDict[ID, float] = OrderedDict()
         self.last_arrival: dict[ID, float] = {}
         self.liars: set[ID] = set()
         self.traffic = Traffic()
@@ -190,8 +192,7 @@ class Bitswap:
             while prefix[-1] >= 0x80 and len(prefix) < 4:
                 prefix += await read_exactly(stream, 1)
             size = read_varint(prefix + b"\x00", 0)[0]
-            asked = any(peer in want.asked for want in self._wants.values())
-            limit = MAX_MESSAGE_BYTES if asked else MAX_QUESTION_BYTES
+            limit = MAX_MESSAGE_BYTES if self._owes_us(peer) else MAX_QUESTION_BYTES
             if size > limit:
                 raise InvalidInputError(f"bitswap message of {size} bytes, expected <= {limit}")
             data = await read_exactly(stream, size)
@@ -201,6 +202,12 @@ class Bitswap:
         except DecodeError:
             raise InvalidInputError("bitswap message is not protobuf") from None
         return message
+
+    def _owes_us(self, peer: ID) -> bool:
+        """May blocks of ours still be on their way from this peer?"""
+        if trio.current_time() - self._released.get(peer, -LATE_S) < LATE_S:
+            return True
+        return any(peer in want.asked for want in self._wants.values())
 
     def _note_presence(self, peer: ID, presence: Message.BlockPresence) -> None:
         want = self._wants.get(_parse_cid(presence.cid))
@@ -280,6 +287,9 @@ class Bitswap:
         """Forget a peer that nothing is wanted from any more."""
         if any(peer in want.asked for want in self._wants.values()):
             return
+        self._released[peer] = trio.current_time()
+        while len(self._released) > REMEMBERED:
+            self._released.popitem(last=False)
         self.last_arrival.pop(peer, None)
         self.liars.discard(peer)
         asker = self._askers.pop(peer, None)

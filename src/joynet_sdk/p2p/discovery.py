@@ -1,7 +1,7 @@
 """Which peers to be connected to: bootstrap peers always, peers of heartbeats when asked.
 
-mDNS is off: a host talks only to whom it was told about. Two loops and no table: libp2p 0.8.1's
-kad-dht is not used, see docs/spec/wire.md for how nodes are found (heartbeats and the chain).
+mDNS is off and libp2p 0.8.1's kad-dht is not used: nodes are found by their heartbeats and by the
+endpoints they register on chain, so a host talks only to whom it was told about.
 """
 
 import logging

@@ -75,6 +75,15 @@ class InferClient:
         )
         return await self._ask(peer_id, request, CONNECT_S)
 
+    async def lane(self, peer_id: str, *, payer: Address, model_id: bytes, lane: int) -> int:
+        """Calls of the highest voucher that a node holds for a lane; 0 for none.
+
+        Raises:
+            RefusedError: `lane_busy` while it still works on the lane's last request.
+        """
+        request = wire.LaneRequest(payer=to_bytes20(payer), model_id=model_id, lane=lane)
+        return (await self._exchange(peer_id, request, CONNECT_S, wire.LaneAnswer)).calls
+
     async def job(self, peer_id: str, job_id: int) -> Answer:
         """Ask a committee member for its revealed output and receipt."""
         return await self._ask(peer_id, wire.JobRequest(job_id=job_id), CONNECT_S)
@@ -84,13 +93,19 @@ class InferClient:
         await self._host.blocks.fetch(Cid(RAW, model_id), peer_ids, timeout_s=CONNECT_S)
 
     async def _ask(self, peer_id: str, request: wire.Request, timeout_s: float) -> Answer:
+        answer = await self._exchange(peer_id, request, timeout_s, wire.InferAnswer)
+        return Answer(answer.output, core_receipt(answer.receipt), answer.signature)
+
+    async def _exchange(
+        self, peer_id: str, request: wire.Request, timeout_s: float, kind: type[wire.Message]
+    ) -> wire.Message:
         frame = await self._host.request(peer_id, INFER_PROTOCOL, wire.encode(request), timeout_s)
         try:
-            answer = wire.decode_answer(frame, wire.InferAnswer)
+            answer = wire.decode_answer(frame, kind)
         except InvalidInputError as error:
             raise VerificationError(f"node {peer_id} sent no valid answer: {error}") from None
         if isinstance(answer, wire.ErrorAnswer):
             raise RefusedError(
                 answer.code, answer.message, hint=answer.hint or None, retryable=answer.retryable
             )
-        return Answer(answer.output, core_receipt(answer.receipt), answer.signature)
+        return answer

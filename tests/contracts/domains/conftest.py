@@ -135,9 +135,7 @@ def deploy_registry(deploy, owner, joy, tlds, guardian):
             "rate_window": 3_600,
         }
         with boa.env.prank(owner):
-            registry = deploy(
-                "domains/PermaNetDomainRegistry.vy", *(arguments | changed).values()
-            )
+            registry = deploy("domains/PermaNetDomainRegistry.vy", *(arguments | changed).values())
             registry.set_link("TldRegistry", tlds)
         return registry
 

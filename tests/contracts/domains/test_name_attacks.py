@@ -79,9 +79,7 @@ def test_front_runner_with_his_own_request_is_too_young(names, alice, bob):
         names.reveal(theft, sender=bob)
 
 
-def test_old_reveal_replayed_after_expiry_pays_for_the_old_owner(
-    names, registry, joy, alice, bob
-):
+def test_old_reveal_replayed_after_expiry_pays_for_the_old_owner(names, registry, joy, alice, bob):
     """Bob replays Alice's public reveal years later; at best he renews her name for her."""
     request = names.request("alice", alice)
     names.commit(request, sender=alice)

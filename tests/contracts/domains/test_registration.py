@@ -281,10 +281,11 @@ def test_label_is_accepted_and_priced_by_characters(names, registry, alice, labe
     [
         b"", b".", b"a.b", b"A", b"aB", b" ", b"a b", b"\0", b"a\n", b"\x7f", b'"', b"\\", b"%",
         b"#", b"'", b"`", b"{", b"/", b":", b"@", b"[", b"\xc2\x80", b"\xc2\x9f", b"\x80", b"a\xbf",
-        b"\xc0\xae", b"\xc1\xbf", b"\xe0\x80\xaf", b"\xe0\x9f\xbf", b"\xed\xa0\x80", b"\xed\xbf\xbf",
-        b"\xf0\x80\x80\xaf", b"\xf0\x8f\xbf\xbf", b"\xf4\x90\x80\x80", b"\xf5\x80\x80\x80", b"\xff",
-        b"\xfe", b"\xc3", b"a\xe2\x82", b"\xf0\x9f\xa6", b"\xc3a", b"\xe2a\x82", b"\xe2\x82\xe2",
-        b"a" * 31 + b"\xc3", b"a" * 31 + b".", b"a" * 32 + b"A", b"a" * 62 + b"\xc3",
+        b"\xc0\xae", b"\xc1\xbf", b"\xe0\x80\xaf", b"\xe0\x9f\xbf", b"\xed\xa0\x80",
+        b"\xed\xbf\xbf", b"\xf0\x80\x80\xaf", b"\xf0\x8f\xbf\xbf", b"\xf4\x90\x80\x80",
+        b"\xf5\x80\x80\x80", b"\xff", b"\xfe", b"\xc3", b"a\xe2\x82", b"\xf0\x9f\xa6", b"\xc3a",
+        b"\xe2a\x82", b"\xe2\x82\xe2", b"a" * 31 + b"\xc3", b"a" * 31 + b".", b"a" * 32 + b"A",
+        b"a" * 62 + b"\xc3",
     ],
 )  # fmt: skip
 def test_malformed_label_is_refused(names, registry, label):

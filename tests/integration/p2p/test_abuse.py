@@ -113,7 +113,7 @@ def test_stream_that_speaks_no_protocol_is_survived(play):
 
 def test_tcp_garbage_and_slow_handshakes_give_their_slots_back(play, until):
     async def scenario(stage):
-        limits = Limits(max_connections_per_ip=4, handshake_s=0.5)
+        limits = Limits(max_connections_per_ip=4, handshake_s=1.0)
         victim = await stage.host(limits)
         await victim.serve(INFER_PROTOCOL, same)
         port = int(victim.addrs[0].split("/")[4])
@@ -123,7 +123,7 @@ def test_tcp_garbage_and_slow_handshakes_give_their_slots_back(play, until):
             writer.write(junk)
             writers.append(writer)
         by_ip = victim.running_node().peer_limits._inbound_by_ip
-        await until(lambda: by_ip["127.0.0.1"] == 0 or by_ip["127.0.0.1"] <= 2)
+        await until(lambda: by_ip["127.0.0.1"] >= 2)
         await until(lambda: not by_ip)  # the silent ones are cut after handshake_s
         await assert_serves(victim, stage)
         for writer in writers:

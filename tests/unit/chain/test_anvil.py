@@ -71,8 +71,7 @@ def fake_npm(folder, body):
 
 INSTALL = """target=; while [ $# -gt 0 ]; do [ "$1" = --prefix ] && target=$2; shift; done
 mkdir -p "$target/node_modules/@foundry-rs/anvil-linux-amd64/bin"
-printf '\\x7fELF' > "$target/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil"
-chmod +x "$target/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil"
+cp -L "$(type -P true)" "$target/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil"
 """
 
 
@@ -94,6 +93,15 @@ def test_failed_install_says_why_and_leaves_nothing(tmp_path, monkeypatch):
         anvil.ensure_anvil(tmp_path / "home", lambda text: None)
     assert "JOYNET_ANVIL" in caught.value.hint
     assert list(Home(tmp_path / "home").tools.iterdir()) == []
+
+
+def test_damaged_binary_is_not_kept(tmp_path, monkeypatch):
+    body = INSTALL + 'truncate -s 64 "$target/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil"'
+    fake_npm(tmp_path / "npmbin", body)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'npmbin'}{os.pathsep}/usr/bin{os.pathsep}/bin")
+    with pytest.raises(MissingDependencyError):
+        anvil.ensure_anvil(tmp_path / "home", lambda text: None)
+    assert anvil.find_anvil(tmp_path / "home") is None
 
 
 def test_without_npm_node_comes_from_pip(tmp_path, monkeypatch):

@@ -99,14 +99,11 @@ class Network:
         name = f"node {len(self.nodes) + 1}"
         vault, operator, payout = (boa.env.generate_address(f"{name} {r}") for r in "vop")
         key = keccak(text=name)
-        signature = Account.unsafe_sign_hash(self.coordinator.peer_key_digest(vault, operator), key)
         node_id = self.coordinator.register(
             operator,
             payout,
             keys.PrivateKey(key).public_key.to_bytes(),
-            signature.v,
-            signature.r.to_bytes(32, "big"),
-            signature.s.to_bytes(32, "big"),
+            *self._prove_peer(key, vault, operator),
             "/ip4/127.0.0.1/tcp/4001",
             "",
             1,
@@ -116,9 +113,34 @@ class Network:
         self.joy.stake(provision, sender=vault)
         self.joy.provision(self.coordinator, provision, sender=vault)
         self.coordinator.set_offer(node_id, model_id, price, 0, sender=vault)
-        node = SimpleNamespace(id=node_id, vault=vault, operator=operator, payout=payout)
+        node = SimpleNamespace(
+            id=node_id, vault=vault, operator=operator, payout=payout, key=key
+        )
         self.nodes[node_id] = node
         return node
+
+    def register_for(self, vault: str) -> int:
+        """Register one more node of a vault, without an offer."""
+        name = f"node {self.coordinator.node_count() + 1} of {vault}"
+        operator, key = boa.env.generate_address(name), keccak(text=name)
+        return self.coordinator.register(
+            operator,
+            vault,
+            keys.PrivateKey(key).public_key.to_bytes(),
+            *self._prove_peer(key, vault, operator),
+            "/ip4/127.0.0.1/tcp/4001",
+            "",
+            1,
+            sender=vault,
+        )
+
+    def rotate_operator(self, node, operator: str) -> None:
+        proof = self._prove_peer(node.key, node.vault, operator)
+        self.coordinator.rotate_operator(node.id, operator, *proof, sender=node.vault)
+
+    def _prove_peer(self, key: bytes, vault: str, operator: str) -> tuple[int, bytes, bytes]:
+        signed = Account.unsafe_sign_hash(self.coordinator.peer_key_digest(vault, operator), key)
+        return signed.v, signed.r.to_bytes(32, "big"), signed.s.to_bytes(32, "big")
 
     def give(self, account: str, amount: int) -> None:
         """Fund an account and let ProofOfInference pull that much."""

@@ -121,19 +121,22 @@ def test_revealed_output_is_in_the_event(network, job):
     assert event.digest == network.members(job)[2].digest
 
 
-def test_operator_is_the_one_of_the_request(network, exact, job, actor):
-    """A key rotated in the middle of a job does not lose the seat, and the new one has none."""
-    node = network.node_at(job, 0)
-    rotated = actor("rotated")
-    network.poi.commit(job.id, bytes(32), sender=node.operator)
+def test_rotation_in_the_middle_of_a_job_keeps_the_seat(network, exact, job, actor):
+    node, rotated = network.node_at(job, 0), actor("rotated")
+    network.rotate_operator(node, rotated)
     with boa.reverts("ProofOfInference: not a member"):
         network.poi.commit(job.id, bytes(32), sender=rotated)
+    network.run(job, dict.fromkeys(range(3), b"seven"))
+    assert network.status(job) == network.SETTLED
+    assert rotated in {c.operator for c in network.coordinator.candidates(exact, 10**20, 1)}
 
 
 def test_finalise_before_its_time_reverts(network, job):
-    for _ in range(2):
-        with boa.reverts("ProofOfInference: job is in another status"):
-            network.poi.finalise(job.id)
-        for seat in range(3):
-            if len(job.work) < 3:
-                network.commit(job, seat, b"seven")
+    with boa.reverts("ProofOfInference: job is in another status"):
+        network.poi.finalise(job.id)
+    for seat in range(3):
+        network.commit(job, seat, b"seven")
+    network.reveal(job, 0)
+    network.reveal(job, 1)
+    with boa.reverts("ProofOfInference: job is in another status"):
+        network.poi.finalise(job.id)

@@ -261,11 +261,3 @@ def test_lapsed_appeal_leaves_the_first_job_undecided_too(network, exact):
     assert network.status(job) == network.LAPSED
     assert network.joy.staked(network.node_at(job, 0).vault) == network.PROVISION
     network.check()
-
-
-def test_bond_that_cannot_pay_a_third_committee_lapses(network, framed):
-    """Each fresh committee that won and lapsed has used up its fees."""
-    record = network.job(framed)
-    assert record.bond >= 2 * 7 * network.MAX_FEE
-    network.escalate(framed, 0)
-    assert network.poi.dispute(framed.id).escrow == record.bond - 7 * network.MAX_FEE

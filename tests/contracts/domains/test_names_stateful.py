@@ -1,0 +1,266 @@
+"""Random lives of names: one owner per live name, exact rents, exact edges, no record leaks."""
+
+from dataclasses import dataclass
+
+import boa
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+DAY = 86_400
+GRACE = 30 * DAY
+MIN_DURATION = 28 * DAY
+MAX_TERM = 10 * 365 * DAY
+NOTICE = 7 * DAY
+MIN_AGE = 10
+ANY = 2**256 - 1
+ZERO = "0x" + "00" * 20
+NAME = "PermaNetDomainRegistry: "
+
+LABELS = ("a", "né", "digits", "x" * 40)
+BANDS = {label: min(len(label), 5) - 1 for label in LABELS}
+SPLITS = ((4_000, 1_000), (0, 5_000), (3_333, 1_667), (0, 0))
+labels = st.sampled_from(LABELS)
+people = st.integers(0, 2)
+durations = st.sampled_from((MIN_DURATION, MIN_DURATION + 1, 365 * DAY, MAX_TERM - GRACE))
+
+
+@dataclass
+class Held:
+    """What the model knows of a name that was registered once."""
+
+    owner: str
+    expires_at: int
+    generation: int
+    payto: str
+
+    def is_live(self) -> bool:
+        return boa.env.timestamp < self.expires_at
+
+    def is_free(self) -> bool:
+        return boa.env.timestamp >= self.expires_at + GRACE
+
+
+class NamesMachine(RuleBasedStateMachine):
+    """Drives the three contracts and a model of them side by side."""
+
+    # Set by the test, from its fixtures.
+    names = tlds = folk = tld_owner = treasury = guardian = None
+
+    def __init__(self):
+        super().__init__()
+        self.anchor = boa.env.anchor()
+        self.anchor.__enter__()
+
+    def teardown(self):
+        self.anchor.__exit__(None, None, None)
+
+    @initialize()
+    def start(self):
+        self.registry, self.joy = self.names.registry, self.names.joy
+        self.held: dict[str, Held] = {}
+        self.prices = list(self.tlds.tld_of(self.names.tld).prices)
+        self.next_prices, self.switch_at = self.prices, 0
+        self.split = SPLITS[0]
+        self.unsettled = dict.fromkeys(SPLITS, 0)
+        self.claimable = {self.tld_owner: 0, self.treasury: 0}
+        self.wallets = {who: self.joy.balanceOf(who) for who in self.folk}
+        self.paid_out = dict.fromkeys(self.claimable, 0)
+        self.before = {who: self.joy.balanceOf(who) for who in self.claimable}
+        self.supply = self.joy.totalSupply()
+        self.burned = 0
+
+    def price(self, label):
+        prices = self.next_prices if boa.env.timestamp >= self.switch_at else self.prices
+        return prices[BANDS[label]]
+
+    def pay(self, payer, label, duration):
+        rent = self.price(label) * duration
+        self.wallets[payer] -= rent
+        self.unsettled[self.split] += rent
+
+    @rule(label=labels, owner=people, payer=people, duration=durations)
+    def register(self, label, owner, payer, duration):
+        owner, payer = self.folk[owner], self.folk[payer]
+        record = self.names.record("set_payto(bytes32,address)", self.names.node(label), owner)
+        request = self.names.request(label, owner, duration=duration, records=[record])
+        self.names.commit(request, sender=payer)
+        boa.env.timestamp += MIN_AGE
+        held = self.held.get(label)
+        if self.registry.paused():
+            with boa.reverts("circuit_breaker: paused"):
+                self.names.reveal(request, sender=payer)
+        elif held and not held.is_free():
+            with boa.reverts(NAME + "name taken"):
+                self.names.reveal(request, sender=payer)
+        else:
+            self.names.reveal(request, sender=payer)
+            generation = held.generation + 1 if held else 1
+            self.held[label] = Held(owner, boa.env.timestamp + duration, generation, owner)
+            self.pay(payer, label, duration)
+
+    @rule(label=labels, payer=people, duration=durations)
+    def renew(self, label, payer, duration):
+        payer, held = self.folk[payer], self.held.get(label)
+        if held is None or held.is_free():
+            reason = "not registered"
+        elif not held.is_live() and payer != held.owner:
+            reason = "in grace, only its owner renews"
+        elif held.expires_at + duration <= boa.env.timestamp:
+            reason = "duration too short"
+        elif held.expires_at + duration > boa.env.timestamp + MAX_TERM:
+            reason = "duration too long"
+        else:
+            rent = self.price(label) * duration
+            self.registry.renew(label, self.names.tld, duration, rent, sender=payer)
+            held.expires_at += duration
+            self.pay(payer, label, duration)
+            return
+        with boa.reverts(NAME + reason):
+            self.registry.renew(label, self.names.tld, duration, ANY, sender=payer)
+
+    @rule(label=labels, sender=people, to=people)
+    def transfer(self, label, sender, to):
+        sender, to, held = self.folk[sender], self.folk[to], self.held.get(label)
+        arguments = (sender, to, self.names.token_id(label))
+        if held is None or held.is_free():
+            reason = "no such token"
+        elif held.owner != sender:
+            reason = "wrong owner"
+        else:
+            self.registry.transferFrom(*arguments, sender=sender)
+            held.owner = to
+            return
+        with boa.reverts(NAME + reason):
+            self.registry.transferFrom(*arguments, sender=sender)
+
+    @rule(label=labels, sender=people, payto=people)
+    def write(self, label, sender, payto):
+        sender, payto, held = self.folk[sender], self.folk[payto], self.held.get(label)
+        if held and held.is_live() and held.owner == sender:
+            self.names.resolver.set_payto(self.names.node(label), payto, sender=sender)
+            held.payto = payto
+        else:
+            with boa.reverts("PermaNetResolver: not the live owner"):
+                self.names.resolver.set_payto(self.names.node(label), payto, sender=sender)
+
+    @rule(percent=st.integers(50, 200))
+    def change_prices(self, percent):
+        if boa.env.timestamp >= self.switch_at:
+            self.prices = self.next_prices
+        self.next_prices = [-(-price * percent // 100) for price in self.prices]
+        self.tlds.set_prices(self.names.tld, self.next_prices, sender=self.tld_owner)
+        self.switch_at = boa.env.timestamp + NOTICE
+
+    @rule(split=st.sampled_from(SPLITS))
+    def change_split(self, split):
+        self.tlds.set_split(self.names.tld, *split, sender=self.tld_owner)
+        self.split = split
+
+    @rule(split=st.sampled_from(SPLITS))
+    def settle(self, split):
+        rent = self.unsettled[split]
+        if rent == 0:
+            with boa.reverts(NAME + "nothing to settle"):
+                self.registry.settle(self.names.tld, *split)
+            return
+        self.registry.settle(self.names.tld, *split)
+        to_owner, burned = (rent * bps // 10_000 for bps in split)
+        self.claimable[self.tld_owner] += to_owner
+        self.claimable[self.treasury] += rent - to_owner - burned
+        self.burned += burned
+        self.unsettled[split] = 0
+
+    @rule(is_treasury=st.booleans())
+    def claim(self, is_treasury):
+        account = self.treasury if is_treasury else self.tld_owner
+        if self.claimable[account] == 0:
+            with boa.reverts(NAME + "nothing to claim"):
+                self.registry.claim(account)
+            return
+        boa.env.timestamp += DAY
+        paid = self.registry.claim(account)
+        assert 0 < paid <= self.claimable[account]
+        self.claimable[account] -= paid
+        self.paid_out[account] += paid
+
+    @rule()
+    def pause(self):
+        if boa.env.timestamp >= self.registry.paused_until() + 7 * DAY:
+            self.registry.pause(sender=self.guardian)
+
+    @rule(days=st.sampled_from((1, 7, 27)))
+    def wait(self, days):
+        boa.env.timestamp += days * DAY
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), edge=st.sampled_from((-1, 0, GRACE - 1, GRACE)))
+    def go_to_an_edge(self, data, edge):
+        label = data.draw(st.sampled_from(sorted(self.held)))
+        boa.env.timestamp = max(boa.env.timestamp, self.held[label].expires_at + edge)
+
+    @invariant()
+    def one_owner_per_live_name(self):
+        for label, held in self.held.items():
+            node, found = self.names.node(label), self.registry.registration(self.names.node(label))
+            owner = ZERO if held.is_free() else held.owner
+            assert (found.owner, found.is_live) == (owner, held.is_live())
+            assert (found.expires_at, found.generation) == (held.expires_at, held.generation)
+            payto = held.payto if held.is_live() else ZERO
+            assert self.names.resolver.payto(node) == payto
+            if held.is_free():
+                with boa.reverts(NAME + "no such token"):
+                    self.registry.ownerOf(self.names.token_id(label))
+            else:
+                assert self.registry.ownerOf(self.names.token_id(label)) == owner
+        for who in self.folk:
+            count = sum(held.owner == who for held in self.held.values())
+            assert self.registry.balanceOf(who) == count
+
+    @invariant()
+    def money_is_conserved(self):
+        for who, amount in self.wallets.items():
+            assert self.joy.balanceOf(who) == amount
+        for who, owed in self.claimable.items():
+            assert self.registry.claimable(who) == owed
+            assert self.joy.balanceOf(who) - self.before[who] == self.paid_out[who]
+        held = sum(self.unsettled.values()) + sum(self.claimable.values())
+        assert self.joy.balanceOf(self.registry) == held
+        assert self.supply - self.joy.totalSupply() == self.burned
+
+
+def test_names_over_random_sequences(
+    names, tlds, joy, fund, actor, alice, bob, tld_owner, treasury, guardian
+):
+    carol = actor("carol")
+    for who in (alice, bob, carol):
+        fund(who, 50_000_000 * 10**18)
+        joy.approve(names.registry, ANY, sender=who)
+    machine = type(
+        "Machine",
+        (NamesMachine,),
+        {
+            "names": names,
+            "tlds": tlds,
+            "folk": (alice, bob, carol),
+            "tld_owner": tld_owner,
+            "treasury": treasury,
+            "guardian": guardian,
+        },
+    )
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=20,
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
