@@ -15,7 +15,7 @@ SRC = Path(__file__).parents[1] / "src"
 # imports another unit's adapter.
 LAYERS: dict[str, set[str]] = {
     "command line": {"joynet_cli"},
-    "wiring": {"client", "doctor", "gateway", "node", "quickstart"},
+    "wiring": {"client", "doctor", "gateway", "node", "quickstart", "reconciliation"},
     "services": {
         "domains",
         "fusion",
@@ -36,6 +36,7 @@ LAYERS: dict[str, set[str]] = {
         "formats",
         "logs",
         "paths",
+        "processes",
         "progress",
         "qmodel",
         "receipts",

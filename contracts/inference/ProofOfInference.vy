@@ -235,7 +235,7 @@ def request(
         input_cid,
     )
     job_store._require(job_id != 0, "too few candidates")
-    self._pull(n * max_fee + listing.price + TERMS.draw_bond)
+    self._pull(msg.sender, n * max_fee + listing.price + TERMS.draw_bond)
     return job_id
 
 
@@ -264,9 +264,8 @@ def draw(
     seed: bytes32 = keccak256(concat(blockhash(deciding), convert(job_id, bytes32), salt))
     bond: uint256 = job_store._bond(job_id)
     coordinator: INodeCoordinator = self._routes[head.route].coordinator
-    excluded: DynArray[address, MAX_SEATS] = job_store._vaults(head.parent)
     drawn: DynArray[uint256, MAX_SEATS] = committee_draw._draw(
-        seed, candidates, excluded, head.n, bond, coordinator
+        seed, candidates, head.n, bond, coordinator
     )
     self._give_back(job_id, head.parent, self._draw_bond(head))
     if len(drawn) < head.n:
@@ -403,7 +402,8 @@ def finalise(job_id: uint256):
 def escalate(job_id: uint256) -> uint256:
     """
     @notice Ask a fresh committee of 2n + 1, by vault or operator of a member of this job, or of
-            one that this job judged, whose digest lost. Pulls `job(job_id).bond` JOY.
+            one that this job judged, whose digest lost. Pulls `job(job_id).bond` JOY from the
+            vault, which approved it.
     @param job_id A disputed job in its challenge window.
     @return uint256 The fresh committee's job id; 0 if one must be called later by `convene`.
     """
@@ -413,9 +413,8 @@ def escalate(job_id: uint256) -> uint256:
     job_store._require(now <= head.deadline, "challenge is over")
     accused: job_store.Seat = self._accused(job_id, msg.sender)
     bond: uint256 = job_store._bond(job_id)
-    self._pull(bond)
+    self._pull(accused.vault, bond)
     self._disputes[job_id] = IProofOfInference.Dispute(
-        account=msg.sender,
         vault=accused.vault,
         digest=accused.digest,
         escalation=0,
@@ -668,8 +667,10 @@ def _open(
     candidates: DynArray[INodeCoordinator.Candidate, MAX_CANDIDATES] = staticcall (
         self._routes[route].coordinator
     ).candidates(model_id, max_fee, bond)
-    excluded: DynArray[address, MAX_SEATS] = job_store._vaults(parent)
-    if committee_draw._count_fresh(candidates, excluded) < n:
+    if parent != 0:
+        excluded: DynArray[address, MAX_SEATS] = job_store._vaults(parent)
+        candidates = committee_draw._without(candidates, excluded)
+    if len(candidates) < n:
         return 0
 
     head: job_store.Head = empty(job_store.Head)
@@ -735,7 +736,7 @@ def _convene(job_id: uint256, head: job_store.Head) -> uint256:
         return 0
     dispute.escalation = self._open(
         job_id,
-        dispute.account,
+        dispute.vault,
         fresh,
         max_fee,
         0,
@@ -983,7 +984,7 @@ def _settle(job_id: uint256):
     job_store._save(job_id, closed)
 
     if dispute.digest == winner or closed.status == _LAPSED:
-        self._credit(dispute.account, dispute.escrow)
+        self._credit(dispute.vault, dispute.escrow)
         dispute.owed = job_store._bond(job_id) - dispute.escrow
     else:
         self._burn(dispute.escrow)
@@ -1007,7 +1008,7 @@ def _share_reward(job_id: uint256, n: uint256, winner: bytes32, reward: uint256)
     owed: uint256 = min(self._disputes[job_id].owed, left)
     if owed > 0:
         self._disputes[job_id].owed -= owed
-        self._credit(self._disputes[job_id].account, owed)
+        self._credit(self._disputes[job_id].vault, owed)
         left -= owed
     right: DynArray[address, MAX_SEATS] = []
     for i: uint256 in range(n, bound=MAX_SEATS):
@@ -1066,14 +1067,15 @@ def _is_undecided(escalation: uint256) -> bool:
 
 # 9. internal: money
 @internal
-def _pull(amount: uint256):
+def _pull(account: address, amount: uint256):
     """
-    @dev Take JOY from the caller, who approved it.
+    @dev Take JOY from an account that approved it.
+    @param account The account.
     @param amount JOY wei.
     """
     holdings: uint256 = self._holdings()
     circuit_breaker._add_inflow(amount, holdings)
-    assert extcall JOY.transferFrom(msg.sender, self, amount)
+    assert extcall JOY.transferFrom(account, self, amount)
 
 
 @internal

@@ -27,7 +27,6 @@ MAX_SEATS: constant(uint256) = 43  # as in job_store
 def _draw(
     seed: bytes32,
     candidates: DynArray[INodeCoordinator.Candidate, MAX_CANDIDATES],
-    excluded: DynArray[address, MAX_SEATS],
     seats: uint256,
     bond: uint256,
     coordinator: INodeCoordinator,
@@ -36,7 +35,6 @@ def _draw(
     @dev Every round removes one vault, whether it gets a seat or cannot lock the bond.
     @param seed Random bytes.
     @param candidates Who may be drawn, with their weights.
-    @param excluded Vaults that may not.
     @param seats How many to draw.
     @param bond JOY wei that a member must be able to lock.
     @param coordinator Where bonds are locked.
@@ -46,9 +44,8 @@ def _draw(
     weights: uint256[MAX_CANDIDATES] = empty(uint256[MAX_CANDIDATES])
     total: uint256 = 0
     for i: uint256 in range(len(candidates), bound=MAX_CANDIDATES):
-        if candidates[i].vault not in excluded:
-            weights[i] = candidates[i].weight
-            total += weights[i]
+        weights[i] = candidates[i].weight
+        total += weights[i]
 
     drawn: DynArray[uint256, MAX_SEATS] = []
     for attempt: uint256 in range(MAX_CANDIDATES):
@@ -75,18 +72,18 @@ def _draw(
 
 @internal
 @pure
-def _count_fresh(
+def _without(
     candidates: DynArray[INodeCoordinator.Candidate, MAX_CANDIDATES],
     excluded: DynArray[address, MAX_SEATS],
-) -> uint256:
+) -> DynArray[INodeCoordinator.Candidate, MAX_CANDIDATES]:
     """
-    @dev How many candidates are not excluded.
-    @param candidates Who may be drawn.
-    @param excluded Vaults that may not.
-    @return uint256 The count.
+    @dev The candidates that are not excluded, in their order.
+    @param candidates Who serves the model.
+    @param excluded Vaults that may not be drawn.
+    @return DynArray Who may be drawn.
     """
-    fresh: uint256 = 0
+    fresh: DynArray[INodeCoordinator.Candidate, MAX_CANDIDATES] = []
     for candidate: INodeCoordinator.Candidate in candidates:
         if candidate.vault not in excluded:
-            fresh += 1
+            fresh.append(candidate)
     return fresh

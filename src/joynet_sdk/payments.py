@@ -167,7 +167,11 @@ class Payments:
     def _allocation(self, operator: Address) -> dict[str, Any]:
         coordinator = self._chain.contract("NodeCoordinator")
         if not coordinator.call("node_of_operator", operator):
-            raise NotFoundError("node of operator", operator, hint="joynet infer run REF INPUT --explain names operators")
+            raise NotFoundError(
+                "node of operator",
+                operator,
+                hint="joynet infer run REF INPUT --explain names operators",
+            )
         held: dict[str, Any] = coordinator.call("allocation", self._chain.account.address, operator)
         return held
 

@@ -35,7 +35,7 @@ from joynet_sdk.formats import Card
 from joynet_sdk.inference.service import Result
 from joynet_sdk.models import describe
 from joynet_sdk.node import control, launch
-from joynet_sdk.p2p.identity import load_or_create
+from joynet_sdk.p2p.identity import load_or_create, peer_key_path
 from joynet_sdk.paths import Home, atomic_write, private_dir
 from joynet_sdk.reconciliation import reconcile
 from joynet_sdk.settings import Settings
@@ -273,7 +273,7 @@ class Quickstart:
             lies = number > options.nodes - options.byzantine
             node = self._make_node(number, "wrong-output" if lies else "")
             vault = self._account(node.vault, joy=STAKE)
-            peer = load_or_create(control.node_folder(node.home) / "peer.key")
+            peer = load_or_create(peer_key_path(node.home))
             node.node_id = vault.nodes.register(
                 operator=node.operator,
                 payout=vault.chain.account.address,
@@ -288,7 +288,7 @@ class Quickstart:
         home = self._folder / f"node-{number}"
         shutil.rmtree(home, ignore_errors=True)
         Home(home).create()
-        peer = load_or_create(private_dir(control.node_folder(home)) / "peer.key")
+        peer = load_or_create(peer_key_path(home))
         operator = Keys(home, scrypt_n=_SCRYPT_N).new(OPERATOR, self._password).address
         self._fund(operator, joy=0)
         source = deployment_path(self._home, self._treasury.chain_id)

@@ -33,9 +33,8 @@ def init(
     """
     from joynet_sdk import config
     from joynet_sdk.chain import Keys
-    from joynet_sdk.node.control import node_folder
-    from joynet_sdk.p2p.identity import load_or_create
-    from joynet_sdk.paths import Home, private_dir
+    from joynet_sdk.p2p.identity import load_or_create, peer_key_path
+    from joynet_sdk.paths import Home
 
     context = ctx()
     home = Home(context.home)
@@ -43,7 +42,7 @@ def init(
     keys = Keys(context.home)
     if OPERATOR not in keys.names():
         keys.new(OPERATOR, password_for(OPERATOR, confirm=True))
-    peer = load_or_create(private_dir(node_folder(context.home)) / "peer.key")
+    peer = load_or_create(peer_key_path(context.home))
     listen = context.settings.p2p.listen
     if port is not None or any(address.endswith("/tcp/0") for address in listen):
         chosen = f"/ip4/{host}/tcp/{port or _free_port(host)}"
@@ -82,13 +81,12 @@ def register(
     from joynet_cli.commands.token import address_of
     from joynet_sdk.chain import Keys
     from joynet_sdk.errors import ConfigError
-    from joynet_sdk.node.control import node_folder
-    from joynet_sdk.p2p.identity import load_or_create
+    from joynet_sdk.p2p.identity import load_or_create, peer_key_path
     from joynet_sdk.units import parse_joy
 
     context = ctx()
     wei, operator = parse_joy(stake), Keys(context.home).info(OPERATOR).address
-    peer = load_or_create(node_folder(context.home) / "peer.key")
+    peer = load_or_create(peer_key_path(context.home))
     listen = context.settings.p2p.listen
     if any(address.endswith("/tcp/0") for address in listen):
         raise ConfigError("the node has no fixed port to be reached at", hint="joynet node init")
@@ -168,8 +166,9 @@ def start(
     )
     with out.progress("Starting the node"):
         control = wait_ready(context.home, spawn(launch))
-    result = {"pid": control.pid, "control": control.url}
-    out.result(result, lambda _: out.line(f"running, pid {control.pid}: joynet node status"))
+    pid = control.process.pid
+    result = {"pid": pid, "control": control.url}
+    out.result(result, lambda _: out.line(f"running, pid {pid}: joynet node status"))
 
 
 @app.command()

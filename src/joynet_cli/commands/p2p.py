@@ -2,15 +2,12 @@
 
 import asyncio
 import statistics
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from joynet_cli._output import out
 from joynet_cli._session import ctx
-
-if TYPE_CHECKING:
-    from joynet_sdk.p2p.control import RunningNode
 
 app = typer.Typer(help="Look at the peer-to-peer network.", no_args_is_help=True)
 
@@ -19,10 +16,21 @@ AddressArg = Annotated[
 ]
 
 
-def _node() -> "RunningNode | None":
-    from joynet_sdk.p2p.control import RunningNode
+def _is_running() -> bool:
+    from joynet_sdk.errors import NotFoundError
+    from joynet_sdk.node.control import read_control
 
-    return RunningNode.of(ctx().home)
+    try:
+        read_control(ctx().home)
+    except NotFoundError:
+        return False
+    return True
+
+
+def _ask(action: str, **body: str) -> Any:
+    from joynet_sdk.node.control import ask
+
+    return ask(ctx().home, action, body)
 
 
 @app.command("id")
@@ -37,8 +45,7 @@ def show_id() -> None:
 
     path = peer_key_path(ctx().home)
     identity = load_or_create(path)
-    node = _node()
-    addrs = asyncio.run(node.show())["addrs"] if node else []
+    addrs = _ask("status")["addrs"] if _is_running() else []
     result = {
         "peer_id": identity.peer_id,
         "public_key": "0x" + identity.compressed.hex(),
@@ -61,12 +68,7 @@ def peers() -> None:
     Examples:
       joynet p2p peers
     """
-    from joynet_sdk.errors import UnavailableError
-
-    node = _node()
-    if node is None:
-        raise UnavailableError("no node runs in this home", hint="joynet node start")
-    found = asyncio.run(node.peers())
+    found = _ask("peers")
     rows = [(p["peer_id"], p["address"], "in" if p["is_inbound"] else "out") for p in found]
     out.result(found, lambda _: out.table(("Peer", "Address", "Direction"), rows))
 
@@ -78,16 +80,15 @@ def connect(address: AddressArg) -> None:
     Examples:
       joynet p2p connect /ip4/127.0.0.1/tcp/4001/p2p/16Uiu2HAm...
     """
-    from joynet_sdk.p2p.control import dial_and_ping
-    from joynet_sdk.p2p.host import parse_peer_address
+    from joynet_sdk.p2p.host import dial_and_ping, parse_peer_address
 
-    peer_id, node = parse_peer_address(address), _node()
-    if node is None:
+    peer_id = parse_peer_address(address)
+    if not _is_running():
         times = asyncio.run(dial_and_ping(address, 1))
         result = {"peer_id": peer_id, "kept": False, "ms": round(times[0], 3)}
         text = f"{peer_id} answers in {times[0]:.1f} ms; no node runs here to stay connected"
     else:
-        asyncio.run(node.connect(address))
+        _ask("connect", address=address)
         result = {"peer_id": peer_id, "kept": True, "ms": None}
         text = f"connected to {peer_id}"
     out.result(result, lambda _: out.line(text))
@@ -106,7 +107,7 @@ def ping(
       joynet p2p ping /ip4/127.0.0.1/tcp/4001/p2p/16Uiu2HAm...
       joynet p2p ping 16Uiu2HAm... --count 10
     """
-    times = asyncio.run(_ping(peer, count))
+    times = _ping(peer, count)
     result = {
         "peer": peer,
         "count": count,
@@ -117,23 +118,16 @@ def ping(
     out.result(result)
 
 
-async def _ping(peer: str, count: int) -> list[float]:
-    from joynet_sdk.errors import UnavailableError
-    from joynet_sdk.p2p.control import dial_and_ping
-    from joynet_sdk.p2p.host import parse_peer_address
+def _ping(peer: str, count: int) -> list[float]:
+    from joynet_sdk.p2p.host import dial_and_ping, parse_peer_address
     from joynet_sdk.p2p.identity import compressed_of
 
-    node = _node()
+    peer_id = peer
     if peer.startswith("/"):
         peer_id = parse_peer_address(peer)
-        if node is None:
-            return await dial_and_ping(peer, count)
-        await node.connect(peer)
+        if not _is_running():
+            return asyncio.run(dial_and_ping(peer, count))
+        _ask("connect", address=peer)
     else:
         compressed_of(peer)
-        if node is None:
-            raise UnavailableError(
-                "no node runs in this home", hint="give an address, or: joynet node start"
-            )
-        peer_id = peer
-    return [await node.ping(peer_id) for _ in range(count)]
+    return [_ask("ping", peer_id=peer_id)["ms"] for _ in range(count)]

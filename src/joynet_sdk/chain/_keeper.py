@@ -27,10 +27,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from joynet_sdk.chain._process import Process
 from joynet_sdk.chain.rpc import Rpc, quantity
 from joynet_sdk.errors import JoyNetError
 from joynet_sdk.paths import atomic_write
+from joynet_sdk.processes import Process
 
 DUMP_INTERVAL_S = 1.0
 DUMP_DUTY = 4.0  # a dump that took t seconds is followed by at least this many t of rest

@@ -11,18 +11,32 @@ _PANIC = bytes.fromhex("4e487b71")  # Panic(uint256)
 _PANICS = {0x01: "assertion failed", 0x11: "overflow", 0x12: "division by zero", 0x32: "bad index"}
 _REASON = re.compile(r"^([A-Za-z][\w ]*): (.+)$", re.DOTALL)
 
+_TRAVEL = "on a devnet: joynet devnet time-travel DURATION"
 _FUND = "joynet token balance; on a devnet: joynet devnet fund ADDRESS"
 # Part of a revert reason, in lower case -> the command or change that helps.
 HINTS = {
     "insufficient balance": _FUND,
     "exceeds balance": _FUND,
     "insufficient allowance": "joynet token approve SPENDER AMOUNT",
-    "caller is not the owner": "use --account with the contract's owner",
-    "not the owner": "use --account with the owner",
-    "paused": "exits still work; it resumes by itself when the pause expires",
-    "too early": "wait; on a devnet: joynet devnet time-travel DURATION",
-    "expired": "start again: it took too long",
-    "taken": "choose another name",
+    "not enough free stake": "stake more, or take back a provision first",
+    "free provision too low": "provision more of your stake to NodeCoordinator",
+    "free balance too low": "joynet payment deposit AMOUNT",
+    "outflow limit": "nothing is lost: try again in the next epoch",
+    "paused": "withdrawals still work; a pause ends by itself",
+    "name taken": "choose another name",
+    "price above maximum": "the price has changed: ask for a new quote",
+    "commitment too young": f"wait; {_TRAVEL}",
+    "commitment too old": "start again: a commitment is good for a day",
+    "model is not listed": "joynet model show REF",
+    "model not listed": "joynet model show REF",
+    "still thawing": f"wait; {_TRAVEL}",
+    "still unbonding": f"wait; {_TRAVEL}",
+    "delay not over": f"wait; {_TRAVEL}",
+    "notice not over": f"wait; {_TRAVEL}",
+    "too many actions": "wait a little: registrations of one account are limited",
+    "caller is not": "choose the right account with --account",
+    "not the live owner": "choose the right account with --account",
+    "not owner or": "choose the right account with --account",
 }
 
 

@@ -9,12 +9,20 @@ import json
 import os
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from joynet_sdk.errors import AuthError, JoyNetError, NotFoundError, UnavailableError
+from joynet_sdk.errors import (
+    AuthError,
+    InvalidInputError,
+    JoyNetError,
+    NotFoundError,
+    UnavailableError,
+    VerificationError,
+)
 from joynet_sdk.paths import atomic_write
+from joynet_sdk.processes import Process
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -35,20 +43,19 @@ class Control:
 
     Attributes:
         url: http://127.0.0.1:PORT
-        pid: Its process.
+        process: The node's process; its number alone may be used again later.
     """
 
     url: str
     token: str
-    pid: int
+    process: Process
 
     def __repr__(self) -> str:
-        return f"Control({self.url}, pid {self.pid})"  # never the token
+        return f"Control({self.url}, pid {self.process.pid})"  # never the token
 
     def write(self, folder: Path) -> None:
         """Publish to the same user's commands."""
-        document = {"pid": self.pid, "token": self.token, "url": self.url}
-        atomic_write(folder / "control.json", json.dumps(document))
+        atomic_write(folder / "control.json", json.dumps(asdict(self)))
 
 
 def read_control(home: Path) -> Control:
@@ -60,20 +67,13 @@ def read_control(home: Path) -> Control:
     hint = "joynet node start"
     try:
         document = json.loads((node_folder(home) / "control.json").read_bytes())
-        control = Control(document["url"], document["token"], document["pid"])
-    except (FileNotFoundError, ValueError, KeyError):
+        process = Process(document["process"]["pid"], document["process"]["started"])
+        control = Control(document["url"], document["token"], process)
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         raise NotFoundError("running node in", home, hint=hint) from None
-    if not _is_node(control.pid):
+    if not process.is_alive():
         raise NotFoundError("running node in", home, hint=hint)
     return control
-
-
-def _is_node(pid: int) -> bool:
-    """Whether the process is there and is a JoyNet node (its number may have been used again)."""
-    try:
-        return b"joynet_sdk.node" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
 
 
 def ask(home: Path, action: str, body: dict[str, Any] | None = None) -> Any:
@@ -101,11 +101,23 @@ def ask(home: Path, action: str, body: dict[str, Any] | None = None) -> Any:
             return json.load(answer)["result"]
     except HTTPError as error:
         if error.code == 401:
-            raise AuthError("the node refused this home's token") from None
-        problem = json.load(error)["error"]
-        raise JoyNetError(f"node: {problem['message']}", hint=problem.get("hint")) from None
+            raise AuthError(
+                "the node refused this home's token", hint="joynet node stop; joynet node start"
+            ) from None
+        raise _said(json.load(error)["error"]) from None
     except (URLError, TimeoutError, OSError) as error:
-        raise UnavailableError(f"the node at {control.url} does not answer: {error}") from None
+        raise UnavailableError(
+            f"the node at {control.url} does not answer: {error}", hint="joynet node status"
+        ) from None
+
+
+_KINDS = {kind.code: kind for kind in (InvalidInputError, UnavailableError, VerificationError)}
+
+
+def _said(problem: dict[str, Any]) -> JoyNetError:
+    """The node's error as one of ours."""
+    kind = _KINDS.get(problem["code"], JoyNetError)
+    return kind(problem["message"], hint=problem["hint"])
 
 
 class ControlServer:
@@ -142,7 +154,9 @@ class ControlServer:
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
         port = self._runner.addresses[0][1]
-        control = Control(f"http://127.0.0.1:{port}", self._token, os.getpid())
+        process = Process.of(os.getpid())
+        assert process is not None, "this very process runs"
+        control = Control(f"http://127.0.0.1:{port}", self._token, process)
         control.write(self._folder)
         return control
 
@@ -186,14 +200,17 @@ class ControlServer:
         try:
             return web.json_response({"result": await action(body)})
         except JoyNetError as error:
-            return _problem(409, str(error), error.hint)
+            return _problem(409, str(error), error.hint, error.code)
 
 
 def _refused() -> "web.Response":
     return _problem(401, "unauthorised")
 
 
-def _problem(status: int, message: str, hint: str | None = None) -> "web.Response":
+def _problem(
+    status: int, message: str, hint: str | None = None, code: str = "error"
+) -> "web.Response":
     from aiohttp import web
 
-    return web.json_response({"error": {"message": message, "hint": hint}}, status=status)
+    error = {"code": code, "message": message, "hint": hint}
+    return web.json_response({"error": error}, status=status)

@@ -5,7 +5,7 @@ import contextlib
 import signal
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from joynet_sdk.node.serving import Identity, InferenceServer
 from joynet_sdk.node.shelf import Shelf
 from joynet_sdk.node.voting import CommitteeMember
 from joynet_sdk.p2p.host import INFER_PROTOCOL, P2PHost
-from joynet_sdk.p2p.identity import load_or_create
+from joynet_sdk.p2p.identity import load_or_create, peer_key_path
 from joynet_sdk.receipts import Domain
 from joynet_sdk.storage.blocks import DiskBlockStore
 from joynet_sdk.types import Address
@@ -70,11 +70,11 @@ class Node:
         if not self.node_id:
             raise NotFoundError("node of operator", operator.address, hint="joynet node register")
         self._record = coordinator.call("node", self.node_id)
-        peer = load_or_create(folder / "peer.key")
+        peer = load_or_create(peer_key_path(config.home))
         if self._record["peer_key"] != peer.compressed:
             raise ConfigError(
-                f"the peer key in {folder} is not the registered one",
-                hint="restore node/peer.key, or register a new node",
+                f"the peer key in {config.home} is not the registered one",
+                hint="restore peer.key, or register a new node",
             )
         domain = Domain(self._chain.chain_id, Address(coordinator.address))
         self.identity = Identity(
@@ -114,7 +114,6 @@ class Node:
             "peers": self._peers,
             "connect": self._connect,
             "ping": self._ping,
-            "stop": self._stop,
         }
         self._control = ControlServer(
             folder, actions, self._metrics.text, lambda: self._host.is_running
@@ -222,17 +221,10 @@ class Node:
         return {"redeemed": str(await self._redeemer.redeem())}
 
     async def _peers(self, _: dict[str, Any]) -> list[dict[str, Any]]:
-        return [
-            {"peer_id": p.peer_id, "address": p.address, "inbound": p.is_inbound}
-            for p in await self._host.peers()
-        ]
+        return [asdict(p) for p in await self._host.peers()]
 
     async def _connect(self, body: dict[str, Any]) -> dict[str, Any]:
         return {"peer_id": await self._host.connect(str(body.get("address", "")))}
 
     async def _ping(self, body: dict[str, Any]) -> dict[str, Any]:
         return {"ms": await self._host.ping(str(body.get("peer_id", "")))}
-
-    async def _stop(self, _: dict[str, Any]) -> dict[str, Any]:
-        self._stopping.set()
-        return {"stopping": True}

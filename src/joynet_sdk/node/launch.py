@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from joynet_sdk.errors import ConfigError, JoyNetError, NotFoundError, UnavailableError
-from joynet_sdk.node.control import Control, ask, node_folder, read_control
+from joynet_sdk.node.control import Control, node_folder, read_control
 
 START_S = 60.0
 STOP_S = 20.0
@@ -69,7 +68,9 @@ def spawn(launch: Launch) -> subprocess.Popen[bytes]:
     except NotFoundError:
         pass
     else:
-        raise ConfigError(f"a node runs here already, pid {running.pid}", hint="joynet node stop")
+        raise ConfigError(
+            f"a node runs here already, pid {running.process.pid}", hint="joynet node stop"
+        )
     node_folder(launch.home).mkdir(parents=True, exist_ok=True, mode=0o700)
     (launch.home / "logs").mkdir(exist_ok=True, mode=0o700)
     secret = ("JOYNET_PASSWORD", "JOYNET_PASSWORD_FILE")
@@ -100,7 +101,7 @@ def wait_ready(home: Path, process: subprocess.Popen[bytes], timeout_s: float = 
             raise _failure(home, process)
         try:
             control = read_control(home)
-            if control.pid == process.pid:
+            if control.process.pid == process.pid:
                 return control
         except NotFoundError:
             pass
@@ -130,23 +131,6 @@ def stop(home: Path, timeout_s: float = STOP_S) -> int:
         NotFoundError: No node runs here.
     """
     control = read_control(home)
-    try:
-        ask(home, "stop")
-    except UnavailableError:
-        os.kill(control.pid, signal.SIGTERM)
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if not Path(f"/proc/{control.pid}").exists() or _is_zombie(control.pid):
-            return control.pid
-        time.sleep(POLL_S)
-    os.kill(control.pid, signal.SIGKILL)
+    control.process.stop(timeout_s)
     (node_folder(home) / "control.json").unlink(missing_ok=True)
-    return control.pid
-
-
-def _is_zombie(pid: int) -> bool:
-    """Ended, and not yet collected by its parent."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("Z")
-    except OSError:
-        return True
+    return control.process.pid

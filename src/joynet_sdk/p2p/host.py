@@ -273,3 +273,11 @@ def _import_libp2p() -> None:
     from joynet_sdk.p2p import node
 
     _ = node
+
+
+async def dial_and_ping(address: str, count: int) -> list[float]:
+    """Round trips in milliseconds from a host that lives for this call, with a key of its own."""
+    peer_id = parse_peer_address(address)
+    async with P2PHost(Identity.generate().private_key) as host:
+        await host.connect(address)
+        return [await host.ping(peer_id) for _ in range(count)]

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from joynet_sdk.chain._keeper import DevnetConfig, Files, first_timestamp, prepare
-from joynet_sdk.chain._process import Process
+from joynet_sdk.processes import Process
 
 CONFIG = DevnetConfig(chain_id=412_346_001, port=1, genesis_time=1_000)
 

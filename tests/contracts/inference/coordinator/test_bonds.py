@@ -60,6 +60,13 @@ def test_unlock_more_than_locked_reverts(coordinator, staked, poi):
         coordinator.unlock_bond(staked.vault, 11, sender=poi)
 
 
+def test_unlock_twice_reverts(coordinator, staked, poi):
+    coordinator.lock_bond(staked.vault, 10, sender=poi)
+    coordinator.unlock_bond(staked.vault, 10, sender=poi)
+    with boa.reverts("NodeCoordinator: caller did not lock this bond"):
+        coordinator.unlock_bond(staked.vault, 1, sender=poi)
+
+
 def test_slash_takes_provision_and_pays_beneficiary(coordinator, joy, staked, poi, stranger):
     coordinator.lock_bond(staked.vault, 100 * JOY, sender=poi)
     assert (

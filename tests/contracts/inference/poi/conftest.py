@@ -262,7 +262,16 @@ class Network:
     def _fresh_candidates(self, job: Job):
         record = self.job(job)
         bond = self.poi.bond_of(2 * job.n + 1, record.max_fee, 0)
-        return self.coordinator.candidates(record.model_id, record.max_fee, bond)
+        listed = self.coordinator.candidates(record.model_id, record.max_fee, bond)
+        seated = {m.vault for level in self.chain(job) for m in self.poi.members(level)}
+        return [c for c in listed if c.vault not in seated]
+
+    def chain(self, job: Job) -> list[int]:
+        """The job, the one that it judges, and so on."""
+        levels = [job.id]
+        while parent := self.poi.job(levels[-1]).parent:
+            levels.append(parent)
+        return levels
 
     def wait(self, window: str) -> None:
         self.mine(1, WINDOWS[window] + 1)

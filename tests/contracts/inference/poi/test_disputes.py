@@ -78,7 +78,8 @@ def test_escalation_members_are_fresh_and_paid_from_the_bond(network, framed):
     judge(network, escalation, TRUTH, TRUTH, TRUTH, TRUTH, TRUTH, LIE, None)
     first = {m.vault for m in network.members(framed)}
     second = {m.vault for m in network.members(escalation)}
-    assert len(second) == 7 and not first & second
+    assert len(second) == 7
+    assert not first & second
     paid = [network.poi.claimable(network.node_at(escalation, i).payout) for i in range(7)]
     assert paid == [network.MAX_FEE - network.FEE] * 5 + [0, 0]
     bond = network.job(framed).bond
@@ -225,14 +226,19 @@ def test_only_the_accused_escalate_and_only_in_time(network, framed, stranger):
         network.escalate(framed, 0)
 
 
-def test_operator_may_escalate_for_its_vault(network, framed):
-    operator = network.operator(framed, 0)
+def test_operator_escalates_with_the_money_of_its_vault(network, framed):
+    """The hot key holds gas only; what it may spend is what the vault approved."""
+    operator, vault = network.operator(framed, 0), network.members(framed)[0].vault
     bond = network.job(framed).bond
-    network.give(operator, bond)
-    assert network.poi.escalate(framed.id, sender=operator) == 2
-    dispute = network.poi.dispute(framed.id)
-    assert dispute.account == operator
-    assert dispute.vault == network.members(framed)[0].vault
+    network.give(vault, bond - 1)
+    with boa.reverts():
+        network.poi.escalate(framed.id, sender=operator)
+    network.give(vault, bond)
+    before = network.joy.balanceOf(vault)
+    assert network.poi.escalate(framed.id, sender=operator) == framed.id + 1
+    assert network.joy.balanceOf(vault) == before - bond
+    assert network.poi.dispute(framed.id).vault == vault
+    network.check()
 
 
 def test_undisputed_jobs_have_nothing_to_escalate_or_settle(network, court):

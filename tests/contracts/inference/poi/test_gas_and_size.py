@@ -1,85 +1,71 @@
-"""What each step costs, printed with `-s`; and that the contract can be deployed at all."""
+"""What each step costs as a transaction of its own, printed with `-s`, and that the code fits."""
+
+import sys
 
 import boa
 import pytest
 
 EIP_170 = 24_576
+BLOCK_GAS = 30_000_000
 
 
-def gas_of(call) -> int:
-    call()
-    return boa.env.last_computation.get_gas_used()
+@pytest.fixture
+def transact(monkeypatch):
+    """Return a function that calls, prints and returns the gas that a transaction would pay.
+
+    Titanoboa runs a session as one transaction: slots stay warm (EIP-2929) and stores are priced
+    against the value at its start. Here each call gets books of its own.
+    """
+    state = type(boa.env.evm.vm.state)
+    stored = state.get_storage
+
+    def _transact(step, function, *args, sender):
+        at_start, slots = {}, set()
+        accounts = {bytes.fromhex(sender[2:]), function.contract.address.canonical_address}
+
+        def get_storage(self, address, slot, from_journal=True):
+            value = stored(self, address, slot)
+            return value if from_journal else at_start.setdefault((address, slot), value)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(state, "get_storage", get_storage)
+            patch.setattr(state, "is_storage_warm", lambda _, *key: key in slots)
+            patch.setattr(state, "mark_storage_warm", lambda _, *key: slots.add(key))
+            patch.setattr(state, "is_address_warm", lambda _, account: account in accounts)
+            patch.setattr(state, "mark_address_warm", lambda _, account: accounts.add(account))
+            result = function(*args, sender=sender)
+        computation = function.contract._computation
+        data = bytes(computation.msg.data)
+        used = 21_000 + sum(16 if byte else 4 for byte in data) + computation.get_gas_used()
+        gas = used - min(computation.get_gas_refund(), used // 5)
+        sys.stdout.write(f"\n{step:40}{gas:>12,} gas")
+        assert gas < BLOCK_GAS
+        return result
+
+    return _transact
+
+
+class Metered:
+    """A contract whose functions go through `transact`, under their names and a label."""
+
+    def __init__(self, contract, transact):
+        self._contract, self._transact, self.label = contract, transact, ""
+
+    def __getattr__(self, name):
+        function = getattr(self._contract, name)
+        if not getattr(function, "fn_ast", None) or function.fn_ast.is_view:
+            return function
+
+        def _call(*args, sender=None):
+            return self._transact(
+                f"{name}, {self.label}", function, *args, sender=sender or str(boa.env.eoa)
+            )
+
+        return _call
 
 
 def test_deployed_code_fits_eip_170(network):
     """Immutables are part of the deployed code, so it is longer than the compiler says."""
     size = len(boa.env.evm.get_code(network.poi.address))
-    print(f"\nProofOfInference: {size} of {EIP_170} bytes")
+    sys.stdout.write(f"\nProofOfInference: {size} of {EIP_170} bytes")
     assert size <= EIP_170
-
-
-@pytest.mark.parametrize("n", [3, 21])
-def test_gas_of_a_job(network, exact, n):
-    network.add_nodes(n - 3, exact)
-    job = network.request(exact, n, payload=bytes(64))
-    print(f"\nrequest  n={n}: {boa.env.last_computation.get_gas_used():>9,}")
-    network.mine(3, 3)
-    steps = {"draw": lambda: network.poi.draw(job.id, job.salt, job.candidates)}
-    for name, step in steps.items():
-        print(f"{name:8} n={n}: {gas_of(step):>9,}")
-    outputs = [b"seven"] * n
-    outputs[0] = b"one"
-    for seat in range(n):
-        network.commit(job, seat, outputs[seat])
-    print(f"commit   n={n}: {boa.env.last_computation.get_gas_used():>9,}")
-    for seat in range(n):
-        network.reveal(job, seat)
-    print(f"reveal   n={n}: {boa.env.last_computation.get_gas_used():>9,}")
-    print(f"finalise n={n}: {gas_of(lambda: network.poi.finalise(job.id)):>9,} (one lie)")
-    network.wait("challenge")
-    print(f"settle   n={n}: {gas_of(lambda: network.poi.settle(job.id)):>9,}")
-    slash = gas_of(lambda: network.poi.execute_slash(job.id, 0))
-    print(f"slash    n={n}: {slash:>9,}")
-    claim = gas_of(lambda: network.poi.claim_for(network.client))
-    print(f"claim    n={n}: {claim:>9,}")
-    network.check()
-
-
-@pytest.mark.parametrize("n", [3, 21])
-def test_gas_of_a_proposal(network, n):
-    model_id = network.list_model(4, verification=network.TOLERANT, tolerance=3)
-    network.add_nodes(n, model_id)
-    job = network.started(model_id, n)
-    network.answer(job, {seat: bytes(2046) + bytes([0, seat % 3]) for seat in range(n)})
-    outputs = network.outputs(job)
-    gas = gas_of(lambda: network.poi.propose(job.id, 0, outputs))
-    print(f"\npropose  n={n}, 1,024 int16: {gas:>9,}")
-    network.poi.finalise(job.id)
-    network.check()
-
-
-def test_gas_of_an_escalation(network, court):
-    job = network.vote(court, b"one", b"seven", b"seven")
-    escalation = network.escalate(job, 0)
-    print(f"\nescalate n=3: {boa.env.last_computation.get_gas_used():>9,}")
-    network.draw(escalation)
-    print(f"draw     n=7: {boa.env.last_computation.get_gas_used():>9,} (of 25)")
-    network.check()
-
-
-def test_longest_chain_of_the_largest_committees(network, exact):
-    """21, then 43 of 64 candidates: the biggest loops there are, and the last resort is final."""
-    network.add_nodes(61, exact)
-    job = network.vote(exact, *([b"one"] + [b"seven"] * 20))
-    escalation = network.escalate(job, 0)
-    network.draw(escalation)
-    print(f"\ndraw     n=43: {boa.env.last_computation.get_gas_used():>9,} (of 64)")
-    network.answer(escalation, {seat: b"one" if seat < 3 else b"seven" for seat in range(43)})
-    print(f"finalise n=43: {gas_of(lambda: network.poi.finalise(escalation.id)):>9,}")
-    assert network.status(escalation) == network.SETTLED
-    network.check()
-    network.poi.settle(job.id)
-    network.poi.execute_slash(job.id, 0)
-    for seat in range(3):
-        network.poi.execute_slash(escalation.id, seat)
-    network.check()

@@ -1,0 +1,646 @@
+"""Write docs/spec/vectors/*.json (unixfs.json comes from npm, see tests/integration/storage).
+
+Nothing of joynet_sdk is imported: every value is computed here from the specification with other
+code, or copied from the standard that defines it. tests/unit/test_spec_vectors.py then checks the
+package and the compiled contracts against the files.
+"""
+
+import hashlib
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+from coincurve import PrivateKey
+from Crypto.Hash import keccak as _keccak
+
+ROOT = Path(__file__).parents[1]
+TARGET = ROOT / "docs" / "spec" / "vectors"
+DEMO = ROOT / "src" / "joynet_sdk" / "demo"
+JOY = 10**18
+CHAIN_ID = 412_346_001
+DOMAIN_TYPE = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+VOUCHER_TYPE = (
+    "Voucher(address payer,address operator,bytes32 modelId,uint256 lane,uint256 calls,"
+    "uint256 amount)"
+)
+RECEIPT_TYPE = (
+    "Receipt(uint256 version,uint256 jobId,bytes32 requestId,address client,address operator,"
+    "string peerId,bytes32 modelId,string engineProfile,bytes32 requestDigest,"
+    "bytes32 responseDigest,string verificationClass,uint256 price,bytes32 voucherHash,"
+    "uint256 time)"
+)
+
+
+# --- primitives ---------------------------------------------------------------------------------
+
+
+def keccak(data: bytes) -> bytes:
+    """keccak-256."""
+    return _keccak.new(digest_bits=256, data=data).digest()
+
+
+def sha256(data: bytes) -> bytes:
+    """SHA-256."""
+    return hashlib.sha256(data).digest()
+
+
+def hexed(data: bytes) -> str:
+    """0x + lower-case hex."""
+    return "0x" + data.hex()
+
+
+def word(value: int | bytes | str) -> bytes:
+    """One 32-byte ABI word: an integer, an address (0x text, 20 bytes), or 32 bytes as they are."""
+    if isinstance(value, str):
+        return bytes(12) + bytes.fromhex(value[2:])
+    return value if isinstance(value, bytes) else value.to_bytes(32, "big")
+
+
+def checksum(address: bytes) -> str:
+    """EIP-55 text of 20 bytes."""
+    digits, mask = address.hex(), keccak(address.hex().encode()).hex()
+    pairs = zip(digits, mask, strict=False)
+    return "0x" + "".join(d.upper() if int(m, 16) >= 8 else d for d, m in pairs)
+
+
+def test_key(name: str) -> bytes:
+    """A secret that everybody knows."""
+    return sha256(f"joynet test vector: {name}".encode())
+
+
+def address_of(key: bytes) -> str:
+    """The account of a secret key."""
+    public = PrivateKey(key).public_key.format(compressed=False)[1:]
+    return checksum(keccak(public)[12:])
+
+
+def sign_hash(key: bytes, digest: bytes) -> bytes:
+    """RFC 6979, low s: r || s || v, v in {27, 28}."""
+    signature = PrivateKey(key).sign_recoverable(digest, hasher=None)
+    return signature[:64] + bytes((27 + signature[64],))
+
+
+PAYER, OPERATOR, PEER = test_key("payer"), test_key("operator"), test_key("peer")
+COORDINATOR = checksum(sha256(b"joynet test vector: NodeCoordinator")[:20])
+PROOF = checksum(sha256(b"joynet test vector: ProofOfInference")[:20])
+REGISTRY = checksum(sha256(b"joynet test vector: PermaNetDomainRegistry")[:20])
+RESOLVER = checksum(sha256(b"joynet test vector: PermaNetResolver")[:20])
+VAULT = address_of(test_key("vault"))
+
+
+def canonical(value: Any) -> bytes:
+    """RFC 8785 for the documents below: ASCII keys, integers, no floats."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+
+
+# --- identifiers --------------------------------------------------------------------------------
+
+
+def canonical_json() -> dict[str, Any]:
+    """Bytes written out by hand; the first two are RFC 8785's own examples."""
+    euro = "\u20ac$\u000f\u000aA'\u0042\u0022\u005c\\\"/"
+    order = {
+        "\u20ac": "Euro Sign",
+        "\r": "Carriage Return",
+        "\ufb33": "Hebrew Letter Dalet With Dagesh",
+        "1": "One",
+        "\U0001f600": "Emoji: Grinning Face",
+        "\u0080": "Control",
+        "\u00f6": "Latin Small Letter O With Diaeresis",
+    }
+    sorted_text = (
+        '{"\\r":"Carriage Return","1":"One","\u0080":"Control",'
+        '"\u00f6":"Latin Small Letter O With Diaeresis","\u20ac":"Euro Sign",'
+        '"\U0001f600":"Emoji: Grinning Face","\ufb33":"Hebrew Letter Dalet With Dagesh"}'
+    )
+    cases: list[tuple[str, Any, str]] = [
+        ("RFC 8785, 3.2.2.2: strings", euro, '"€$\\u000f\\nA\'B\\"\\\\\\\\\\"/"'),
+        ("RFC 8785, 3.2.3: UTF-16 order of keys", order, sorted_text),
+        ("literals", [None, True, False], "[null,true,false]"),
+        ("empty", {"a": [], "b": {}, "": ""}, '{"":"","a":[],"b":{}}'),
+        ("largest integers", [2**53 - 1, -(2**53) + 1], "[9007199254740991,-9007199254740991]"),
+        ("not escaped", "\u007f\u2028/é", '"\u007f\u2028/é"'),
+        ("nested", {"b": {"d": 1, "c": [2, {"z": 0, "y": 3}]}, "a": 0},
+         '{"a":0,"b":{"c":[2,{"y":3,"z":0}],"d":1}}'),
+    ]  # fmt: skip
+    refused = {
+        "a space": '{"a": 1}',
+        "keys out of order": '{"b":1,"a":2}',
+        "a key twice": '{"a":1,"a":1}',
+        "an escape that is not needed": '"\\u0041"',
+        "upper-case escape": '"\\u000F"',
+        "a float": "1.0",
+        "an exponent": "1e2",
+        "minus zero": "-0",
+        "2^53": "9007199254740992",
+        "a byte order mark": "\ufeff1",
+        "trailing newline": "1\n",
+        "not a number": "NaN",
+        "nothing": "",
+        "33 levels deep": "[" * 33 + "]" * 33,
+    }
+    return {
+        "about": "`json` parsed gives `value`, whose canonical bytes are the UTF-8 of `json`. "
+        "`refused` are texts that are not canonical JSON.",
+        "cases": [{"name": n, "value": v, "json": t} for n, v, t in cases],
+        "refused": [{"name": n, "json": t} for n, t in refused.items()],
+    }
+
+
+def cids() -> dict[str, Any]:
+    """CIDv1 by py-cid, an implementation that the package does not use."""
+    from cid import make_cid
+
+    def text(codec: str, block: bytes) -> str:
+        return make_cid(1, codec, b"\x12\x20" + sha256(block)).encode("base32").decode()
+
+    blocks = {"empty": b"", "hello": b"hello", "an empty UnixFS folder": b"\x0a\x02\x08\x01"}
+    cases = [
+        {"name": f"{name}, {codec}", "block": hexed(block), "codec": codec, "sha256":
+         hexed(sha256(block)), "cid": text(codec, block)}
+        for name, block in blocks.items()
+        for codec in ("raw", "dag-pb")
+    ]  # fmt: skip
+    good = text("raw", b"hello")
+    refused = {
+        "CIDv0": make_cid(0, "dag-pb", b"\x12\x20" + sha256(b"")).encode().decode(),
+        "upper case": good.upper(),
+        "base58btc": make_cid(1, "raw", b"\x12\x20" + sha256(b"")).encode("base58btc").decode(),
+        "stray bits": good[:-1] + "b",
+        "too short": good[:-1],
+        "dag-cbor": text("dag-cbor", b"hello"),
+        "nothing": "",
+    }
+    return {
+        "about": "`cid` is the CIDv1 (base32, sha2-256) of `block`; `refused` are texts that are "
+        "no CID of JoyNet.",
+        "cases": cases,
+        "refused": [{"name": n, "cid": t} for n, t in refused.items()],
+    }
+
+
+def refs() -> dict[str, Any]:
+    """What people type to name a model."""
+    from cid import make_cid
+
+    digest = sha256(b"a manifest")
+    raw = make_cid(1, "raw", b"\x12\x20" + digest).encode("base32").decode()
+    folder = make_cid(1, "dag-pb", b"\x12\x20" + digest).encode("base32").decode()
+    return {
+        "about": "`model_id` and `cid` say the same; `refused` are no REFs.",
+        "model_id": hexed(digest),
+        "cid": raw,
+        "cases": [
+            {"ref": raw, "model_id": hexed(digest)},
+            {"ref": hexed(digest), "model_id": hexed(digest)},
+            {"ref": "0x" + digest.hex().upper(), "model_id": hexed(digest)},
+            {"ref": f"  {raw}\n", "model_id": hexed(digest)},
+            {"ref": "digits.joy", "name": "digits.joy"},
+            {"ref": "digits.joy@2.1", "name": "digits.joy", "version": "2.1"},
+        ],
+        "refused": ["", "digits", hexed(digest)[:-2], folder, "two words.joy", raw[:-1]],
+    }
+
+
+def manifest() -> dict[str, Any]:
+    """A manifest and its model id."""
+    document = {
+        "format": "joynet-manifest/1",
+        "title": "Ziffern (größer als 8 Bit)",
+        "architecture": "qmodel/1",
+        "engine": {"name": "qmodel", "profile": "qmodel/1"},
+        "class": "exact",
+        "root": "bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354",
+        "files": [
+            {
+                "path": "model.safetensors",
+                "size": 12345,
+                "sha256": hexed(sha256(b"weights")),
+                "cid": "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku",
+            }
+        ],
+        "input": {"kind": "tensor", "dtype": "int8", "shape": [8, 8], "labels": [],
+                  "max_bytes": 4096},
+        "output": {"kind": "logits", "dtype": "int8", "shape": [3], "labels": ["a", "b", "c"],
+                   "scale": "0.0873"},
+        "tokenizer": None,
+        "template": None,
+        "tolerance": None,
+        "license": "Apache-2.0",
+        "parents": [{"model": hexed(sha256(b"a parent")), "share_bps": 500}],
+    }  # fmt: skip
+    block = canonical(document)
+    changes: dict[str, dict[str, Any]] = {
+        "an unknown key": {"author": "me"},
+        "a path that leaves": {"files": [{**document["files"][0], "path": "../x"}]},
+        "an absolute path": {"files": [{**document["files"][0], "path": "/x"}]},
+        "no files": {"files": []},
+        "exact with a tolerance": {"tolerance": 4},
+        "tolerant without": {"class": "tolerant"},
+        "an unknown class": {"class": "zk"},
+        "parents above the whole": {"parents": [{"model": "0x" + "11" * 32, "share_bps": 10_001}]},
+        "a side of zero": {"input": {**document["input"], "shape": [0]}},
+        "another format": {"format": "joynet-manifest/2"},
+    }
+    short = {key: value for key, value in document.items() if key != "parents"}
+    refused = [
+        {"name": name, "block": canonical({**document, **change}).decode()}
+        for name, change in changes.items()
+    ]
+    refused.append({"name": "a field left out", "block": canonical(short).decode()})
+    refused.append({"name": "not canonical", "block": json.dumps(document)})
+    return {
+        "about": "`block` is the canonical JSON of `document`; its SHA-256 is `model_id`.",
+        "document": document,
+        "block": block.decode(),
+        "model_id": hexed(sha256(block)),
+        "refused": refused,
+    }
+
+
+# --- signed documents ---------------------------------------------------------------------------
+
+
+def domain_separator() -> bytes:
+    """EIP-712 domain of vouchers and receipts."""
+    return keccak(
+        keccak(DOMAIN_TYPE.encode())
+        + keccak(b"JoyNet")
+        + keccak(b"1")
+        + word(CHAIN_ID)
+        + word(COORDINATOR)
+    )
+
+
+def signing_hash(type_text: str, *members: bytes) -> bytes:
+    """keccak256(0x1901 || domain || keccak256(type hash || members))."""
+    struct_hash = keccak(keccak(type_text.encode()) + b"".join(members))
+    return keccak(b"\x19\x01" + domain_separator() + struct_hash)
+
+
+def voucher_hash(fields: dict[str, Any]) -> bytes:
+    """Signing hash of a voucher."""
+    return signing_hash(
+        VOUCHER_TYPE,
+        word(fields["payer"]),
+        word(fields["operator"]),
+        bytes.fromhex(fields["modelId"][2:]),
+        *(word(int(fields[key])) for key in ("lane", "calls", "amount")),
+    )
+
+
+def signed(fields: dict[str, Any], digest: bytes, key: bytes) -> dict[str, Any]:
+    """A case: the fields, their signing hash and its signature."""
+    return {"fields": fields, "hash": hexed(digest), "signature": hexed(sign_hash(key, digest))}
+
+
+def a_voucher(**changes: str) -> dict[str, Any]:
+    """Fields of the example voucher."""
+    return {
+        "payer": address_of(PAYER),
+        "operator": address_of(OPERATOR),
+        "modelId": hexed(sha256(b"a manifest")),
+        "lane": "0",
+        "calls": "1",
+        "amount": str(JOY // 100),
+    } | changes
+
+
+def vouchers() -> dict[str, Any]:
+    """Vouchers, their hashes and signatures, and signatures that are refused."""
+    largest = str(2**256 - 1)
+    examples = [
+        a_voucher(),
+        a_voucher(lane="4611686018427387904", calls="32", amount=str(3 * JOY)),
+        a_voucher(lane=largest, calls=largest, amount=largest, modelId=hexed(bytes(32))),
+    ]
+    cases = [signed(each, voucher_hash(each), PAYER) for each in examples]
+    good = bytes.fromhex(cases[0]["signature"][2:])
+    order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+    high_s = (order - int.from_bytes(good[32:64], "big")).to_bytes(32, "big")
+    flipped = bytes((55 - good[64],))
+    return {
+        "about": "EIP-712 in the domain (JoyNet, 1, chain_id, coordinator); `key` is the payer's "
+        "secret. Signatures are RFC 6979. `refused` are signatures of the first case.",
+        "chain_id": str(CHAIN_ID),
+        "coordinator": COORDINATOR,
+        "domain_separator": hexed(domain_separator()),
+        "key": hexed(PAYER),
+        "cases": cases,
+        "refused": [
+            {"name": "high s", "signature": hexed(good[:32] + high_s + flipped)},
+            {"name": "v of 0 or 1", "signature": hexed(good[:64] + bytes((good[64] - 27,)))},
+            {"name": "64 bytes (EIP-2098)", "signature": hexed(good[:64])},
+            {"name": "zero r", "signature": hexed(bytes(32) + good[32:])},
+            {"name": "zero s", "signature": hexed(good[:32] + bytes(32) + good[64:])},
+        ],
+    }
+
+
+def receipts() -> dict[str, Any]:
+    """A direct call's receipt and a committee's, each with its file."""
+    request, response = b"names mean models", bytes(range(10))
+    salt, job_salt = sha256(b"salt"), word(7)
+    direct = {
+        "version": "1",
+        "jobId": "0",
+        "requestId": hexed(sha256(b"request")[:16] + bytes(16)),
+        "client": address_of(PAYER),
+        "operator": address_of(OPERATOR),
+        "peerId": peer_id(PEER),
+        "modelId": hexed(sha256(b"a manifest")),
+        "engineProfile": "qmodel/1",
+        "requestDigest": hexed(sha256(salt + request)),
+        "responseDigest": hexed(sha256(salt + response)),
+        "verificationClass": "none",
+        "price": str(JOY // 50),
+        "voucherHash": hexed(voucher_hash(a_voucher())),
+        "time": "1790000000",
+    }
+    committee = direct | {
+        "jobId": "7",
+        "requestId": hexed(job_salt),
+        "requestDigest": hexed(sha256(job_salt + request)),
+        "responseDigest": hexed(sha256(job_salt + response)),
+        "verificationClass": "redundant:3",
+        "voucherHash": hexed(bytes(32)),
+    }
+    cases = []
+    for fields, chosen in ((direct, salt), (committee, job_salt)):
+        case = signed(fields, receipt_hash(fields), OPERATOR)
+        document = {
+            "chainId": str(CHAIN_ID),
+            "coordinator": COORDINATOR,
+            "receipt": fields,
+            "request": hexed(request),
+            "response": hexed(response),
+            "salt": hexed(chosen),
+            "signature": case["signature"],
+        }
+        cases.append(case | {"file": canonical(document).decode()})
+    return {
+        "about": "Domain as in voucher.json; `key` is the operator's secret; `file` is the whole "
+        "receipt file. A file with any byte changed must not verify.",
+        "chain_id": str(CHAIN_ID),
+        "coordinator": COORDINATOR,
+        "key": hexed(OPERATOR),
+        "cases": cases,
+    }
+
+
+def receipt_hash(fields: dict[str, Any]) -> bytes:
+    """Signing hash of a receipt; strings are hashed, everything else is one word."""
+    members = []
+    for member in RECEIPT_TYPE.partition("(")[2].rstrip(")").split(","):
+        kind, name = member.split()
+        value = fields[name]
+        if kind == "string":
+            members.append(keccak(value.encode()))
+        elif kind == "bytes32":
+            members.append(bytes.fromhex(value[2:]))
+        else:
+            members.append(word(value if kind == "address" else int(value)))
+    return signing_hash(RECEIPT_TYPE, *members)
+
+
+# --- committee ----------------------------------------------------------------------------------
+
+
+def commitments() -> dict[str, Any]:
+    """What a committee member commits to, and the digest that means UNAVAILABLE."""
+    unavailable = keccak(b"joynet.unavailable")
+    cases = []
+    for job, digest in ((1, sha256(bytes(range(10)))), (2**64, unavailable)):
+        salt, model = sha256(f"salt {job}".encode()), sha256(b"a manifest")
+        operator = address_of(OPERATOR)
+        preimage = [word(operator), word(job), model, digest, salt, word(CHAIN_ID), word(PROOF)]
+        cases.append(
+            {
+                "operator": operator,
+                "job_id": str(job),
+                "model_id": hexed(model),
+                "digest": hexed(digest),
+                "salt": hexed(salt),
+                "commitment": hexed(keccak(b"".join(preimage))),
+            }
+        )
+    return {
+        "about": "commitment = keccak256(abi.encode(operator, jobId, modelId, digest, salt, "
+        "chainId, proofOfInference))",
+        "chain_id": str(CHAIN_ID),
+        "proof_of_inference": PROOF,
+        "unavailable": hexed(unavailable),
+        "cases": cases,
+    }
+
+
+def vectors16() -> dict[str, Any]:
+    """The int16 form of float32 unit vectors; Python's round() is half-even."""
+    third, half = 3**-0.5, 0.5
+    examples = {
+        "one axis": [1.0, 0.0, -1.0, 0.0],
+        "halves round to even": [k / 2 / 32767 for k in (1, 3, 5, -1, -3, -5)],
+        "equal parts": [third, -third, third],
+        "above the range": [1.5, -1.5, half],
+    }
+    cases = []
+    for name, values in examples.items():
+        response = struct.pack(f"<{len(values)}f", *values)
+        steps = [round(v * 32767) for v in struct.unpack(f"<{len(values)}f", response)]
+        clipped = [max(-32767, min(32767, step)) for step in steps]
+        encoded = struct.pack(f">{len(values)}h", *clipped)
+        cases.append({"name": name, "response": hexed(response), "int16": hexed(encoded)})
+    return {"about": "float32 little-endian to int16 big-endian steps of 1/32767", "cases": cases}
+
+
+# --- qmodel -------------------------------------------------------------------------------------
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, list[Any]]]:
+    """Metadata and tensors (flat lists of integers) of a file, without the library."""
+    data = path.read_bytes()
+    (length,) = struct.unpack_from("<Q", data)
+    header, body = json.loads(data[8 : 8 + length]), data[8 + length :]
+    codes = {"I8": "b", "I32": "i", "U32": "I"}
+    tensors = {}
+    for name, entry in header.items():
+        if name != "__metadata__":
+            start, end = entry["data_offsets"]
+            code = codes[entry["dtype"]]
+            count = (end - start) // struct.calcsize(code)
+            tensors[name] = list(struct.unpack(f"<{count}{code}", body[start:end]))
+    return header["__metadata__"], tensors
+
+
+def run_qmodel(path: Path, values: list[int]) -> list[int]:
+    """docs/spec/qmodel.md in Python integers."""
+    metadata, tensors = read_safetensors(path)
+    for op in json.loads(metadata["qmodel"])["ops"]:
+        weight, bias, multiplier = (
+            tensors[f"{op['name']}.{part}"] for part in ("weight", "bias", "multiplier")
+        )
+        low, high = {"clamp": (-128, 127), "relu-clamp": (0, 127)}[op["table"]]
+        width, outputs = len(values), []
+        for row, (b, m) in enumerate(zip(bias, multiplier, strict=True)):
+            line = weight[row * width : (row + 1) * width]
+            acc = sum(w * x for w, x in zip(line, values, strict=True)) + b
+            outputs.append(max(low, min(high, (m * acc + (1 << 23)) >> 24)))
+        values = outputs
+    return values
+
+
+def qmodels() -> dict[str, Any]:
+    """The shipped digit classifier on its sample and on extreme inputs."""
+    path = DEMO / "digits.safetensors"
+    seven = [value for row in json.loads((DEMO / "seven.json").read_text()) for value in row]
+    inputs = {
+        "the sample digit, a seven": seven,
+        "all zero": [0] * 64,
+        "all -128": [-128] * 64,
+        "all 127": [127] * 64,
+        "alternating extremes": [-128, 127] * 32,
+        "a ramp": list(range(-32, 32)),
+    }
+    cases = []
+    for name, values in inputs.items():
+        logits = run_qmodel(path, values)
+        packed = struct.pack("64b", *values), struct.pack("10b", *logits)
+        cases.append({"name": name, "input": hexed(packed[0]), "output": hexed(packed[1])})
+    return {
+        "about": "The QModel `model` (src/joynet_sdk/demo) with this SHA-256: int8 in, int8 out.",
+        "model": path.name,
+        "sha256": hexed(sha256(path.read_bytes())),
+        "cases": cases,
+    }
+
+
+# --- names and peers ----------------------------------------------------------------------------
+
+
+def node_of(name: str) -> bytes:
+    """EIP-137."""
+    node = bytes(32)
+    for label in reversed(name.split(".")) if name else ():
+        node = keccak(node + keccak(label.encode()))
+    return node
+
+
+def names() -> dict[str, Any]:
+    """Name hashes; the first three are EIP-137's own examples. And one name commitment."""
+    from_the_eip = {
+        "": "0x" + "00" * 32,
+        "eth": "0x93cdeb708b7545dc668eb9280176169d1c33cfd8ed6f04690a0bcc88a93fc4ae",
+        "foo.eth": "0xde9b09fd7c5f901e23a3f19fecc54828e9c848539801e86591bd9801b019f84f",
+    }
+    assert all(hexed(node_of(name)) == node for name, node in from_the_eip.items())
+    more = ("joy", "digits.joy", "minilm.joy", "a.joy", "zürich.joy")
+    label, tld, duration = "digits", node_of("joy"), 365 * 86_400
+    owner, secret = address_of(PAYER), sha256(b"secret")
+    empty_list = word(32) + word(0)  # abi.encode(bytes[]) of no records
+    commitment = keccak(
+        word(CHAIN_ID)
+        + word(REGISTRY)
+        + keccak(label.encode())
+        + tld
+        + word(owner)
+        + word(RESOLVER)
+        + word(duration)
+        + keccak(empty_list)
+        + secret
+    )
+    normalised = {"Digits.JOY": "digits.joy", "ZÜRICH.joy": "zürich.joy", "a.joy": "a.joy"}
+    return {
+        "about": "`node` is the EIP-137 hash of a normalised name; `normalised` follows ENSIP-15; "
+        "`commitment` is what registering `label` commits to.",
+        "cases": [
+            *({"name": name, "node": node} for name, node in from_the_eip.items()),
+            *({"name": name, "node": hexed(node_of(name))} for name in more),
+        ],
+        "normalised": normalised,
+        "not_names": ["a b.joy", "a_b_.joy", "ab--cd.joy", "pa\u0443pal.joy"],
+        "commitment": {
+            "chain_id": str(CHAIN_ID),
+            "registry": REGISTRY,
+            "label": label,
+            "tld": hexed(tld),
+            "owner": owner,
+            "resolver": RESOLVER,
+            "duration": str(duration),
+            "records": [],
+            "secret": hexed(secret),
+            "commitment": hexed(commitment),
+        },
+    }
+
+
+def peer_id(key: bytes) -> str:
+    """By libp2p itself."""
+    from libp2p.crypto.secp256k1 import create_new_key_pair
+    from libp2p.peer.id import ID
+
+    return ID.from_pubkey(create_new_key_pair(key).public_key).to_string()
+
+
+def peers() -> dict[str, Any]:
+    """Peer ids of keys, and a proof of possession as NodeCoordinator checks it."""
+    operator = address_of(OPERATOR)
+    digest = keccak(
+        keccak(b"joynet peer key")
+        + word(CHAIN_ID)
+        + word(COORDINATOR)
+        + word(VAULT)
+        + word(operator)
+    )
+    keys = [PEER, test_key("another peer"), word(1)]
+    return {
+        "about": "`peer_id` is libp2p's for the secp256k1 secret `key`; `possession` is what the "
+        "first key signs to register.",
+        "cases": [
+            {
+                "key": hexed(key),
+                "compressed": hexed(PrivateKey(key).public_key.format()),
+                "peer_id": peer_id(key),
+            }
+            for key in keys
+        ],
+        "possession": {
+            "chain_id": str(CHAIN_ID),
+            "coordinator": COORDINATOR,
+            "vault": VAULT,
+            "operator": operator,
+            "digest": hexed(digest),
+            "signature": hexed(sign_hash(PEER, digest)),
+        },
+    }
+
+
+FILES = {
+    "canonical-json": canonical_json,
+    "cids": cids,
+    "refs": refs,
+    "manifest": manifest,
+    "voucher": vouchers,
+    "receipt": receipts,
+    "commitment": commitments,
+    "vector16": vectors16,
+    "qmodel": qmodels,
+    "names": names,
+    "peer": peers,
+}
+
+
+def text_of(name: str) -> str:
+    """The content of one file."""
+    return json.dumps(FILES[name](), ensure_ascii=True, indent=1) + "\n"
+
+
+def main() -> None:
+    """Write every file."""
+    for name in FILES:
+        (TARGET / f"{name}.json").write_text(text_of(name))
+    print(f"{len(FILES)} files in {TARGET.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
