@@ -66,6 +66,7 @@ class AsyncJoyNet:
         """
         self.home, self.settings = home, settings
         self._password, self._confirm = password, confirm
+        self._client: NodeClient | None = None
 
     @cached_property
     def chain(self) -> ChainSession:
@@ -128,8 +129,32 @@ class AsyncJoyNet:
         )
 
     @asynccontextmanager
+    async def connected(self) -> AsyncIterator[Self]:
+        """Keep one libp2p host for all calls of the block, instead of a new one for each.
+
+        Example:
+            async with AsyncJoyNet(home, settings, password=ask).connected() as joynet:
+                await asyncio.gather(*(joynet.inference.run("digits.joy", x) for x in inputs))
+        """
+        async with self._new_client() as client:
+            self._client = client
+            try:
+                yield self
+            finally:
+                self._client = None
+
+    @asynccontextmanager
     async def _open_client(self) -> AsyncIterator[NodeClient]:
-        """A libp2p host for the time of one request; it listens nowhere."""
+        """The kept host of `connected`, else one for the time of one request."""
+        if self._client is not None:
+            yield self._client
+            return
+        async with self._new_client() as client:
+            yield client
+
+    @asynccontextmanager
+    async def _new_client(self) -> AsyncIterator[NodeClient]:
+        """A libp2p host that listens nowhere."""
         from joynet_sdk.p2p.host import P2PHost
         from joynet_sdk.p2p.identity import Identity
         from joynet_sdk.p2p.inferclient import InferClient

@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from joynet_sdk.errors import InsufficientFundsError, InvalidInputError, NotFoundError
+from joynet_sdk.errors import (
+    AuthError,
+    InsufficientFundsError,
+    InvalidInputError,
+    NotFoundError,
+)
 from joynet_sdk.ports import Chain, Flows, Run
 from joynet_sdk.progress import stage
 from joynet_sdk.types import Address, JoyWei, ModelId
@@ -194,6 +199,21 @@ class Domains:
             tag = f"@{version}" if version else ""
             raise NotFoundError("model bound to", name + tag, hint=f"joynet domain resolve {name}")
         return ModelId(model)
+
+    def check_mine(self, name: str) -> None:
+        """Make sure that this account owns a live name, before work that needs it.
+
+        Raises:
+            NotFoundError: No such live name.
+            AuthError: Somebody else owns it.
+        """
+        _, _, registration = self._resolver_of(name)
+        me = self._chain.account.address
+        if registration.owner != me:
+            raise AuthError(
+                f"{registration.name} belongs to {registration.owner}, this account is {me}",
+                hint="--account NAME of its owner",
+            )
 
     def bind_model(self, name: str, model_id: ModelId) -> None:
         """Make a name of this account mean a model."""

@@ -53,15 +53,19 @@ class Models:
     def publish(self, path: Path, card: Card, price: JoyWei) -> Manifest:
         """Store a model's files and list it; the account becomes its publisher.
 
+        Publishing a model of one's own again changes its price: a lower one holds at once, a
+        higher one after a day.
+
         Args:
-            path: A folder or file; only safetensors, ONNX and GGUF with their configuration.
+            path: The folder that `card` describes.
             price: Wei per call.
 
         Raises:
             InvalidInputError: A file is refused, or somebody else has listed this model.
         """
         manifest = self._library.add(path, card)
-        listed = self._chain.contract("ModelMarketplace").call("listing", manifest.model_id)
+        market = self._chain.contract("ModelMarketplace")
+        listed = market.call("listing", manifest.model_id)
         if listed["publisher"] == ZERO:
             args = {
                 "model_id": "0x" + manifest.model_id.hex(),
@@ -73,7 +77,15 @@ class Models:
             self._flows(PUBLISH_FLOW, title, args)
         elif listed["publisher"] != self._chain.account.address:
             raise InvalidInputError(f"this model is listed already, by {listed['publisher']}")
+        elif price != self._next_price(manifest.model_id, listed["price"]):
+            market.transact("set_price", manifest.model_id, price, listed["token_price"])
         return manifest
+
+    def _next_price(self, model_id: ModelId, price: int) -> int:
+        """Wei per call once a change that waits for its notice holds."""
+        market = self._chain.contract("ModelMarketplace")
+        scheduled, _, effective_at = market.call("scheduled_price", model_id)
+        return int(scheduled) if effective_at else price
 
     def show(self, model_id: ModelId) -> Listing:
         """A listed model.
@@ -112,15 +124,18 @@ class Models:
         return JoyWei(self._chain.contract("ModelMarketplace").call("claimable", owner))
 
     def claim(self, model_ids: Sequence[ModelId] = ()) -> JoyWei:
-        """Distribute these models' accounts, then claim everything owed to this account."""
+        """Distribute these models' accounts, then claim what is owed to this account.
+
+        Returns:
+            Wei received; the contract's outflow limit may hold back the rest until later.
+        """
         market = self._chain.contract("ModelMarketplace")
         for model_id in model_ids:
             if market.call("account_of", model_id):
                 market.transact("distribute", model_id)
-        amount = self.claimable(self._chain.account.address)
-        if amount:
-            market.transact("claim")
-        return amount
+        if not self.claimable(self._chain.account.address):
+            return JoyWei(0)
+        return JoyWei(market.transact("claim").event("Claimed").args["amount"])
 
 
 def publish_flow(run: Run) -> None:
@@ -152,11 +167,12 @@ def describe(path: Path, *, title: str, license_id: str, labels: Sequence[str] =
     Raises:
         InvalidInputError: Nothing that an engine of this version runs.
     """
-    folder = path if path.is_dir() else path.parent
-    config = folder / "config.json"
+    if not path.is_dir():
+        raise InvalidInputError(f"{path} is no folder, expected the folder of a model")
+    config = path / "config.json"
     if config.is_file():
         return _describe_encoder(config, title, license_id)
-    card = _describe_qmodel(folder / "model.safetensors", title, license_id)
+    card = _describe_qmodel(path / "model.safetensors", title, license_id)
     if labels:
         if len(labels) != card.output.shape[0]:
             raise InvalidInputError(f"{len(labels)} labels, expected {card.output.shape[0]}")

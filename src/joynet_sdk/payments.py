@@ -41,22 +41,32 @@ class Payments:
         self._allocating = threading.Lock()
 
     def balance(self, operators: list[Address] | None = None) -> Balance:
-        """The account's wallet and escrow."""
+        """The account's wallet and escrow.
+
+        Args:
+            operators: Whose allocations to count; every one the account ever made by default.
+        """
         coordinator = self._chain.contract("NodeCoordinator")
         payer = self._chain.account.address
-        allocations = [coordinator.call("allocation", payer, o) for o in operators or []]
+        counted = self.operators() if operators is None else operators
+        allocations = [coordinator.call("allocation", payer, each) for each in counted]
         return Balance(
             wallet=JoyWei(self._chain.contract("JoyToken").call("balanceOf", payer)),
-            free=JoyWei(coordinator.call("free_balance", payer)),
+            free=self._free(),
             allocated=JoyWei(sum(a["amount"] - a["redeemed"] for a in allocations)),
         )
 
+    def _free(self) -> JoyWei:
+        coordinator = self._chain.contract("NodeCoordinator")
+        return JoyWei(coordinator.call("free_balance", self._chain.account.address))
+
     def operators(self) -> list[Address]:
-        """Operators this account ever set escrow aside for, from the chain's events."""
+        """An operator of each node this account ever set escrow aside for, from the events."""
         events = self._chain.contract("NodeCoordinator").events(
             "Allocated", filters={"payer": self._chain.account.address}
         )
-        return sorted({Address(event.args["operator"]) for event in events})
+        by_node = {event.args["node_id"]: Address(event.args["operator"]) for event in events}
+        return [by_node[node_id] for node_id in sorted(by_node)]
 
     def deposit(self, amount: JoyWei) -> None:
         """Move JOY from the wallet into escrow: approve exactly `amount`, then deposit it.
@@ -65,7 +75,7 @@ class Payments:
             InsufficientFundsError: The wallet holds less.
         """
         _check_positive(amount)
-        have = self.balance().wallet
+        have = self._chain.contract("JoyToken").call("balanceOf", self._chain.account.address)
         if have < amount:
             raise InsufficientFundsError("JOY", have, amount, hint="joynet token balance")
         self._flows("payment.deposit", f"deposit {format_joy(amount)}", {"amount": str(amount)})
@@ -77,7 +87,7 @@ class Payments:
             InsufficientFundsError: Less is free; what is allocated must thaw first.
         """
         _check_positive(amount)
-        free = self.balance().free
+        free = self._free()
         if free < amount:
             raise InsufficientFundsError(
                 "free escrow", free, amount, hint="joynet payment deallocate OPERATOR AMOUNT"
@@ -93,7 +103,7 @@ class Payments:
         """
         _check_positive(amount)
         self._allocation(operator)
-        free = self.balance().free
+        free = self._free()
         if free < amount:
             raise InsufficientFundsError(
                 "free escrow", free, amount, hint=_deposit_hint(amount - free)

@@ -144,12 +144,15 @@ def run(home: Path, options: Options, tell: Tell) -> Report:
         MissingDependencyError: A package that the models need is absent.
     """
     check_packages(options)
-    network = Quickstart(home, options, tell)
+    down_if_ours(home)
+    network, is_complete = Quickstart(home, options, tell), False
     try:
-        return network.run()
+        report = network.run()
+        is_complete = True
+        return report
     finally:
         network.close()
-        if not options.keep:
+        if not (options.keep and is_complete):
             down(home)
 
 
@@ -179,6 +182,8 @@ def check_packages(options: Options) -> None:
 
 def down(home: Path) -> list[int]:
     """End the nodes and the chain of an earlier run; returns the node processes stopped."""
+    if not _mark(home).exists():
+        return []
     stopped = []
     for folder in sorted((home / "quickstart").glob("node-*")):
         try:
@@ -226,10 +231,9 @@ class Quickstart:
     def _start_chain(self) -> None:
         """A fresh devnet with every contract, and funded accounts."""
         self._tell("starting a chain")
-        down_if_ours(self._home)
         private_dir(self._folder)
+        atomic_write(_mark(self._home), json.dumps({"pid": os.getpid()}))
         self._devnet.up()
-        atomic_write(self._folder / "run.json", json.dumps({"pid": os.getpid()}))
         self._password = _password(self._folder)
         self._treasury = self._devnet.session()
         self._open.append(self._treasury)
@@ -241,7 +245,8 @@ class Quickstart:
         self._tell("funding a client, a publisher and the nodes' vaults")
         self._client = self._account(CLIENT, joy=500 * JOY)
         self._publisher = self._account(PUBLISHER, joy=100 * JOY)
-        _configure(self._home, self._folder)
+        self._client.payments.deposit(JoyWei(10 * JOY))
+        _configure(self._home, account=CLIENT, password_file=str(self._folder / "password"))
 
     def _account(self, name: str, *, joy: int) -> JoyNet:
         """A funded key of the home, and a client that acts with it."""
@@ -319,21 +324,32 @@ class Quickstart:
         from joynet_sdk.p2p.identity import Identity
 
         store, key = self._publisher.store, Identity.generate().private_key
-        async with P2PHost(key, ["/ip4/127.0.0.1/tcp/0"], block_store=store) as seed:
-            processes = [launch.spawn(self._launch(node, nodes, seed.addrs)) for node in nodes]
-            for node, process in zip(nodes, processes, strict=True):
-                await asyncio.to_thread(launch.wait_ready, node.home, process)
-            self._tell("nodes fetch, verify and load the models")
-            await asyncio.gather(*(self._wait_for_models(node) for node in nodes))
+        processes = []
+        try:
+            async with P2PHost(key, ["/ip4/127.0.0.1/tcp/0"], block_store=store) as seed:
+                for node in nodes:
+                    processes.append(launch.spawn(self._launch(node, nodes, seed.addrs)))
+                for node, process in zip(nodes, processes, strict=True):
+                    await asyncio.to_thread(launch.wait_ready, node.home, process)
+                self._tell("nodes fetch, verify and load the models")
+                await asyncio.gather(*(self._wait_for_models(node) for node in nodes))
+        except BaseException:  # interrupted too: `down` finds only nodes that became ready
+            for process in processes:
+                process.kill()
+            raise
 
     def _launch(self, node: _Node, nodes: list[_Node], seeds: list[str]) -> launch.Launch:
         others = [other.endpoint for other in nodes if other is not node]
+        listen = node.endpoint.partition("/p2p/")[0]
+        settings = {"network": self._treasury.url, "account": OPERATOR}
+        settings |= {"p2p.listen": listen, "p2p.bootstrap": ",".join(others)}
+        _configure(node.home, **settings, password_file=str(self._folder / "password"))
         return launch.Launch(
             home=node.home,
             url=self._treasury.url,
             operator=OPERATOR,
             password=self._password,
-            listen=(node.endpoint.partition("/p2p/")[0],),
+            listen=(listen,),
             bootstrap=(*seeds, *others),
             quota_bytes=10**10,
             fault=node.fault,
@@ -414,7 +430,6 @@ class Quickstart:
 
     def _infer_minilm(self) -> Result:
         self._tell(f"embedding {TEXT!r} on minilm.joy, one node with a receipt")
-        self._client.payments.deposit(JoyWei(10 * JOY))
         result = self._client.infer("minilm.joy", TEXT)
         self.report.minilm = {
             "summary": result.decoded.summary,
@@ -497,13 +512,18 @@ def down_if_ours(home: Path) -> None:
     devnet = Devnet(home)
     if devnet.status().chain_id is None:
         return
-    if not (home / "quickstart" / "run.json").exists():
+    if not _mark(home).exists():
         raise ConfigError(
             f"{home} has a devnet of your own, and quickstart starts from a fresh one",
             hint="--home FOLDER for another one; or joynet devnet reset, if it can go",
         )
     down(home)
     devnet.reset()
+
+
+def _mark(home: Path) -> Path:
+    """Says that the home's chain was made by a quickstart."""
+    return home / "quickstart" / "run.json"
 
 
 def _password(folder: Path) -> str:
@@ -514,12 +534,11 @@ def _password(folder: Path) -> str:
     return path.read_text().strip()
 
 
-def _configure(home: Path, folder: Path) -> None:
-    """Make the client key the one that later commands use, unless the user chose another."""
+def _configure(home: Path, **settings: str) -> None:
+    """What later commands in this home use, unless the user has chosen already."""
     from joynet_sdk import config
 
     path = Home(home).config
-    settings = {"account": CLIENT, "password_file": str(folder / "password")}
     if not path.exists():
         config.change_file(path, "user", dict(settings), mode=0o600)
 

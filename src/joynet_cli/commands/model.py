@@ -16,7 +16,9 @@ app = typer.Typer(help="Publish models and look them up.", no_args_is_help=True)
 
 @app.command()
 def publish(
-    path: Annotated[Path, typer.Argument(help="Folder with model.safetensors.", exists=True)],
+    path: Annotated[
+        Path, typer.Argument(help="Folder with model.safetensors.", exists=True, file_okay=False)
+    ],
     price: Annotated[str, typer.Option("--price", help="JOY per call, to the model.")],
     title: Annotated[str | None, typer.Option("--title", help="One line [folder name].")] = None,
     license_id: Annotated[
@@ -32,7 +34,8 @@ def publish(
     """Scan, store and list a model; nodes may then offer it.
 
     Takes a QModel (model.safetensors) or a transformers encoder (config.json, tokenizer,
-    model.safetensors). Pickle files are refused.
+    model.safetensors). Pickle files are refused. A model of yours that is listed gets the new
+    price: a lower one at once, a higher one after a day.
 
     Examples:
       joynet model publish ./digits --price 0.01 --labels 0,1,2,3,4,5,6,7,8,9
@@ -40,29 +43,36 @@ def publish(
     """
     from joynet_sdk.formats import model_cid
     from joynet_sdk.models import describe
-    from joynet_sdk.units import parse_joy
+    from joynet_sdk.storage.scan import scan_model
+    from joynet_sdk.units import format_joy, parse_joy
 
     wei = parse_joy(price)
+    scan_model(path)  # before anything reads it
     names = labels.split(",") if labels else []
     card = describe(path, title=title or path.resolve().name, license_id=license_id, labels=names)
     with open_joynet("Publishing") as joynet:
         if name is not None:
-            joynet.domains.resolve(name)  # before anything is paid
+            joynet.domains.check_mine(name)  # before anything is paid
         manifest = joynet.models.publish(path, card, wei)
         if name is not None:
             joynet.domains.bind_model(name, manifest.model_id)
+        listing = joynet.models.show(manifest.model_id)
     result = {
         "model_id": manifest.model_id,
         "cid": model_cid(manifest.model_id),
         "root": manifest.root,
         "class": manifest.verification,
         "files": len(manifest.files),
+        "price_wei": str(listing.price),
         "name": name,
     }
 
     def human(_: dict[str, Any]) -> None:
         out.line(f"published 0x{manifest.model_id.hex()}")
         out.line(f"manifest  {result['cid']}")
+        out.line(f"price     {format_joy(listing.price)} a call")
+        if listing.price < wei:
+            out.note(f"{format_joy(wei)} a call holds from tomorrow")
         if name:
             out.line(f"name      {name}")
         else:

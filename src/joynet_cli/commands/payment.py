@@ -35,7 +35,7 @@ def deposit(amount: Amount) -> None:
 @app.command()
 def balance(
     operator: Annotated[
-        list[str] | None, typer.Option("--operator", help="Also its allocation (repeat).")
+        list[str] | None, typer.Option("--operator", help="Only its allocation (repeat).")
     ] = None,
 ) -> None:
     """Show what is in your account, in escrow, and set aside for nodes.
@@ -44,7 +44,7 @@ def balance(
       joynet payment balance
     """
     with open_joynet() as joynet:
-        operators = [_address(each) for each in operator or joynet.payments.operators()]
+        operators = [_address(each) for each in operator] if operator else None
         result = joynet.payments.balance(operators)
     _show(result)
 
@@ -77,7 +77,7 @@ def allocate(operator: Operator, amount: Amount) -> None:
     address, wei = _address(operator), parse_joy(amount)
     with open_joynet("Allocating") as joynet:
         joynet.payments.allocate(address, wei)
-        balance = joynet.payments.balance([address])
+        balance = joynet.payments.balance()
     _show(balance)
 
 
@@ -100,7 +100,7 @@ def deallocate(
             joynet.payments.finish_deallocate(address)
         else:
             joynet.payments.deallocate(address, parse_joy(amount))
-        balance = joynet.payments.balance([address])
+        balance = joynet.payments.balance()
     _show(balance)
 
 

@@ -3,8 +3,8 @@
 import asyncio
 import re
 import secrets
-from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -62,10 +62,8 @@ class NodeClient(Protocol):
         """Ask for one paid inference."""
         ...
 
-    async def result(
-        self, peer_id: str, *, request_id: bytes, client: Address, signature: bytes
-    ) -> Answer:
-        """Ask again for an earlier answer."""
+    async def lane(self, peer_id: str, *, payer: Address, model_id: bytes, lane: int) -> int:
+        """Calls of the highest voucher that a node holds for a lane."""
         ...
 
     async def job(self, peer_id: str, job_id: int) -> Answer:
@@ -212,9 +210,7 @@ class Inference:
         async with self._open_client() as client:
             manifest, request = await self._prepare(client, model_id, eligible, data)
             if seats:
-                return await self._run_committee(
-                    client, manifest, request, ranked, seats, max_price
-                )
+                return await self._run_committee(client, manifest, request, ranked, seats)
             return await self._run_direct(client, manifest, request, ranked, timeout_s)
 
     async def _prepare(
@@ -269,13 +265,9 @@ class Inference:
     async def _call_node(self, client: NodeClient, model_id: ModelId, call: _Call) -> ReceiptFile:
         route, me = call.route, self._chain.account
         channel = Channel(self.domain, me.address, route.operator, model_id)
-        with self._book.lease(channel) as lane:
-            await self._settle_lane(client, lane, call.peer_id)
-            promised = self._book.promised(self.domain, me.address, route.operator)
-            await asyncio.to_thread(
-                self._payments.ensure_allocation, route.operator, promised, route.price
-            )
+        async with self._lane(client, channel, call.peer_id) as lane:
             voucher = lane.promise(call.request_id, route.price)
+            await self._cover(lane, route)
             signature = sign(self.domain, voucher, me)
             try:
                 answer = await self._ask(client, call, voucher, signature)
@@ -309,25 +301,50 @@ class Inference:
                 await client.connect(call.route.addresses)
         raise AssertionError("unreachable")
 
-    async def _settle_lane(self, client: NodeClient, lane: Lane, peer_id: str) -> None:
+    @asynccontextmanager
+    async def _lane(
+        self, client: NodeClient, channel: Channel, peer_id: str
+    ) -> AsyncIterator[Lane]:
+        """A leased lane that is free to use; those with a request still running are passed over."""
+        with ExitStack() as leases:
+            lane = leases.enter_context(self._book.lease(channel))
+            while not await self._is_settled(client, lane, peer_id):
+                lane = leases.enter_context(self._book.lease(channel))
+            yield lane
+
+    async def _is_settled(self, client: NodeClient, lane: Lane, peer_id: str) -> bool:
         """Learn what became of the lane's last request, if we never saw its answer."""
-        pending = lane.pending
-        if pending is None:
-            return
-        me = self._chain.account
-        text = f"joynet result 0x{pending.request_id.hex()}"
+        if lane.pending is None:
+            return True
+        channel = lane.channel
         try:
-            await client.result(
-                peer_id,
-                request_id=pending.request_id,
-                client=me.address,
-                signature=me.sign_message(text.encode()),
+            held = await client.lane(
+                peer_id, payer=channel.payer, model_id=channel.model_id, lane=lane.number
             )
-            lane.answered()
         except RefusedError as error:
-            if error.wire_code != "not_found":
+            if error.wire_code != "lane_busy":
                 raise
+            return False
+        lane.settle(held)
+        return True
+
+    async def _cover(self, lane: Lane, route: Route) -> None:
+        """Set escrow aside for all that is promised, so also for calls that run beside this one.
+
+        What cannot be covered is never sent.
+        """
+        channel = lane.channel
+        promised = self._book.promised(self.domain, channel.payer, channel.operator)
+        try:
+            await asyncio.to_thread(
+                self._payments.ensure_allocation,
+                channel.operator,
+                promised - route.price,
+                route.price,
+            )
+        except JoyNetError:
             lane.unanswered()
+            raise
 
     def _check(self, answer: Answer, call: _Call, voucher: Voucher) -> None:
         """The receipt must say exactly what was asked, by whom, and be signed by the operator.
@@ -359,7 +376,6 @@ class Inference:
         data: bytes,
         ranked: list[Route],
         n: int,
-        max_price: int | None,
     ) -> Result:
         model_id = manifest.model_id
         committee.check_size(data, n)

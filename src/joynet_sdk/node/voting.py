@@ -29,6 +29,8 @@ log = get_logger(__name__)
 COMMIT, REVEAL, PROPOSE, READY, DISPUTED, SETTLED = 2, 3, 4, 5, 6, 7
 DRAWN, COMMITTED = 0, 1
 NO_VERDICT = bytes(32)
+FIRST_LOOK = 255  # blocks that a new node looks back for its jobs
+REORG_BLOCKS = 32  # seen again at each poll: a chain may take back its latest blocks
 UNREACHABLE_S = 5.0  # a committee input that is not there by then is UNAVAILABLE
 
 
@@ -104,27 +106,28 @@ class CommitteeMember:
 
     async def poll(self) -> None:
         """Take up new jobs and move each open vote one step."""
-        for job_id in await asyncio.to_thread(self._newly_drawn):
+        latest, drawn = await asyncio.to_thread(self._newly_drawn)
+        for job_id in drawn:
             if self._ledger.vote(job_id) is None:
                 await self._prepare(job_id)
+        self._ledger.set_block("drawn", latest)  # not before the votes are stored
         for vote in self._ledger.open_votes():
             try:
                 await self._advance(vote)
             except RevertedError as error:  # the job moved on between the look and the step
                 log.info("vote_step_reverted", job=vote.job_id, reason=error.reason)
 
-    def _newly_drawn(self) -> list[int]:
-        """Job ids drawn with this node since the last poll."""
+    def _newly_drawn(self) -> tuple[int, list[int]]:
+        """The latest block, and the jobs drawn with this node since about the last poll."""
         latest = self._chain.block_number()
         since = self._ledger.block("drawn")
-        start = latest - 255 if since is None else since + 1
+        start = latest - FIRST_LOOK if since is None else min(since, latest) - REORG_BLOCKS
         drawn = [
             event.args["job_id"]
             for event in self._proof.events("Drawn", max(start, 0), latest)
             if self._node_id in event.args["node_ids"]
         ]
-        self._ledger.set_block("drawn", latest)
-        return drawn
+        return latest, drawn
 
     def _seat(self, job_id: int) -> _Seat | None:
         job = self._proof.call("job", job_id)

@@ -79,8 +79,7 @@ def test_transfer_to_an_account_without_names(transact, names, registry, alice_j
     assert gas <= CAPS["transfer"]
 
 
-@pytest.mark.parametrize("contract", ["TldRegistry", "PermaNetDomainRegistry", "PermaNetResolver"])
-def test_deployed_code_is_under_eip_170_and_3860(contract):
-    compiled = boa.load_partial(f"contracts/domains/{contract}.vy").compiler_data
-    assert len(compiled.bytecode_runtime) <= 24_576
-    assert len(compiled.bytecode) <= 49_152
+def test_deployed_code_is_under_eip_170_and_3860(tlds, registry, resolver):
+    for contract in (tlds, registry, resolver):
+        assert len(boa.env.get_code(contract.address)) <= 24_576
+        assert len(contract.compiler_data.bytecode) <= 49_152

@@ -171,3 +171,14 @@ def test_outflow_limit_delays_and_never_cancels(deploy_market, joy, fund, publis
         boa.env.time_travel(seconds=DAY)
         paid += market.claim(sender=publisher)
     assert paid == 1_500 == joy.balanceOf(publisher)
+
+
+def test_what_came_in_today_can_leave_today(deploy_market, joy, fund, publisher, client, model):
+    """So nobody uses up the limit of others by paying in and claiming out."""
+    market = deploy_market(outflow_floor=100)
+    market.list_model(model(1), 1, 0, 0, 0, [], sender=publisher)
+    fund(client, 1_500)
+    joy.approve(market, 1_500, sender=client)
+    market.pay(model(1), 1_500, sender=client)
+    market.distribute(model(1))
+    assert market.claim(sender=publisher) == 1_500

@@ -85,6 +85,13 @@ def test_deadline_stands_still_while_paused(harness, guardian):
     assert harness.paused_seconds() == MAX_PAUSE
 
 
+def test_pauses_add_up(harness, guardian):
+    for count in range(1, 4):
+        harness.pause(sender=guardian)
+        boa.env.timestamp += MAX_PAUSE + COOLDOWN
+        assert harness.paused_seconds() == count * MAX_PAUSE
+
+
 @settings(max_examples=15, deadline=None)
 @given(
     steps=st.lists(

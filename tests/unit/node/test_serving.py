@@ -143,7 +143,7 @@ def test_unknown_model_and_malformed_frames(node):
     nothing_was_charged(node)
 
 
-@pytest.mark.parametrize("data", [b"", INPUT[:3], INPUT + b"\0", bytes(512 * 1024)])
+@pytest.mark.parametrize("data", [b"", INPUT[:3], INPUT + b"\0", bytes(512 * 1024)], ids=len)
 def test_input_of_another_size_costs_nothing(node, data):
     assert code(node, request(PROMISE, input=data)) == "bad_request"
     nothing_was_charged(node)

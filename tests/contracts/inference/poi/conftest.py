@@ -34,8 +34,6 @@ REVEALED = 2
 UNAVAILABLE = keccak(text="joynet.unavailable")
 NO_SALT = bytes(32)
 
-CANDIDATE = "(uint256,address,address,uint256)"
-
 
 def digest_of(output: bytes | None) -> bytes:
     """What a member commits to; None means that it cannot compute the output."""
@@ -113,9 +111,7 @@ class Network:
         self.joy.stake(provision, sender=vault)
         self.joy.provision(self.coordinator, provision, sender=vault)
         self.coordinator.set_offer(node_id, model_id, price, 0, sender=vault)
-        node = SimpleNamespace(
-            id=node_id, vault=vault, operator=operator, payout=payout, key=key
-        )
+        node = SimpleNamespace(id=node_id, vault=vault, operator=operator, payout=payout, key=key)
         self.nodes[node_id] = node
         return node
 
@@ -242,9 +238,7 @@ class Network:
     def outputs(self, job: Job) -> list[bytes]:
         """What `propose` takes: revealed outputs in seat order."""
         states = [m.state for m in self.members(job)]
-        return [
-            job.work[i][0] if state == REVEALED else b"" for i, state in enumerate(states)
-        ]
+        return [job.work[i][0] if state == REVEALED else b"" for i, state in enumerate(states)]
 
     # disputes
     def escalate(self, job: Job, seat: int, of: Job | None = None) -> Job | None:

@@ -168,7 +168,7 @@ def test_random_lives_keep_the_books(network, exact):
     run_state_machine_as_test(
         lambda: machine(network, exact, tolerant)(),
         settings=settings(
-            max_examples=15,
+            max_examples=12,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),

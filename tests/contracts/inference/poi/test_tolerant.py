@@ -202,7 +202,9 @@ def test_forged_outputs_revert(network, revealed):
             network.poi.propose(job.id, seat, honest)
 
 
-@pytest.mark.parametrize("absurd", [b"", b"\x00", vector(1) + b"\x00", vector(1, 1), b"\xff" * 2048])
+@pytest.mark.parametrize(
+    "absurd", [b"", b"\x00", vector(1) + b"\x00", vector(1, 1), b"\xff" * 2048]
+)
 def test_absurd_vector_supports_only_itself(network, revealed, absurd):
     job = revealed(vector(1), vector(2), absurd)
     network.poi.propose(job.id, 2, network.outputs(job))
