@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -184,14 +185,19 @@ def down(home: Path) -> list[int]:
     """End the nodes and the chain of an earlier run; returns the node processes stopped."""
     if not _mark(home).exists():
         return []
-    stopped = []
-    for folder in sorted((home / "quickstart").glob("node-*")):
-        try:
-            stopped.append(launch.stop(folder))
-        except NotFoundError:
-            continue
+    folders = sorted((home / "quickstart").glob("node-*"))
+    with ThreadPoolExecutor(max_workers=MAX_NODES) as pool:
+        stopped = [pid for pid in pool.map(_stop_node, folders) if pid]
     Devnet(home).down()
     return stopped
+
+
+def _stop_node(folder: Path) -> int:
+    """The process stopped, or 0 when none ran."""
+    try:
+        return launch.stop(folder)
+    except NotFoundError:
+        return 0
 
 
 class Quickstart:

@@ -41,7 +41,7 @@ def test_publish_show_and_name(alice, digits):
     for ref in (done["model_id"], done["cid"]):
         assert alice.ask("model", "show", ref) == shown
     assert alice.ask("domain", "resolve", "digits.joy")["model"] == done["model_id"]
-    pinned = {pin["cid"] for pin in alice.ask("store", "pin", "list")}
+    pinned = {pin["cid"] for pin in alice.ask("store", "pin", "ls")}
     assert {done["cid"], done["root"]} <= pinned
     text = alice.joynet("model", "show", "digits.joy").stdout
     assert text.startswith("Digits (Apache-2.0)\n")

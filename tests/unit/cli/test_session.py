@@ -52,7 +52,7 @@ def test_password_order(joynet, tmp_path):
         ({}, (), "the password of alice is needed, and there is no terminal to ask"),
         ({"JOYNET_PASSWORD": ""}, (), "the password of alice is empty"),
         ({}, ("--password-stdin",), "the password of alice is empty"),
-        ({"JOYNET_PASSWORD_FILE": "/nowhere"}, (), "JOYNET_PASSWORD_FILE /nowhere cannot be read"),
+        ({"JOYNET_PASSWORD_FILE": "/nowhere"}, (), "password file /nowhere cannot be read"),
     ],
 )
 def test_missing_passwords_exit_4(joynet, env, argv, message):
