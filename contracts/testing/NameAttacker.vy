@@ -56,7 +56,9 @@ def execute(target: address, data: Bytes[2048]):
 
 
 @external
-def onERC721Received(operator: address, owner: address, token_id: uint256, data: Bytes[1024]) -> bytes4:
+def onERC721Received(
+    operator: address, owner: address, token_id: uint256, data: Bytes[1024]
+) -> bytes4:
     """
     @notice Attack while a name arrives.
     @param operator Who sent it.

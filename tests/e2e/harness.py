@@ -134,6 +134,13 @@ class Network:
         """`joynet node start` in the node's home."""
         return self.run("node", "start", home=self.node_home(node_id), **env)
 
+    def restart_with_password_in_the_environment(self, node_id: int) -> None:
+        """As a user does who keeps it there."""
+        password = (self.home / "quickstart/password").read_text().strip()
+        self.run("node", "stop", home=self.node_home(node_id))
+        self.restart(node_id, JOYNET_PASSWORD=password)
+        self.wait_ready(node_id)
+
     def wait_ready(self, node_id: int) -> None:
         """Until it serves its models."""
 

@@ -5,6 +5,7 @@ py-evm) and registers console.log (which loads pandas). This one does none of it
 """
 
 import os
+import signal
 import threading
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ from joynet_sdk.chain.rpc import RpcError
 from joynet_sdk.errors import ConfigError, UnavailableError
 
 logger.set_level("ERROR")
+if getattr(signal.getsignal(signal.SIGINT), "__module__", "") == "ape":
+    # `import ape` in the main thread makes Ctrl-C a silent exit; nobody could clean up or say so.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 _lock = threading.Lock()
 _connected_url: str | None = None
 

@@ -114,3 +114,24 @@ def test_extreme_splits(names, registry, tlds, joy, owner, tld_owner, alice, tre
     registry.settle(names.tld, *split, sender=alice)
     credited = (registry.claimable(treasury), registry.claimable(tld_owner))
     assert (*credited, supply - joy.totalSupply()) == parts(7 * (YEAR + 1), *split)
+
+
+def test_token_that_refuses_without_a_revert_moves_no_name_and_no_credit(
+    deploy, deploy_registry, names, tlds, tld_owner, alice, treasury
+):
+    token = deploy("testing/RefusingToken.vy")
+    names.registry = registry = deploy_registry(joy=token.address)
+    tlds.set_split(names.tld, 0, 0, sender=tld_owner)
+    request = names.request("alice", alice, resolver=ZERO)
+    names.commit(request, sender=alice)
+    boa.env.timestamp += 10
+    token.set_refuses(True)
+    with boa.reverts(NAME + "rent not paid"):
+        names.reveal(request, sender=alice)
+    token.set_refuses(False)
+    names.reveal(request, sender=alice)
+    registry.settle(names.tld, 0, 0, sender=alice)
+    token.set_refuses(True)
+    with boa.reverts(NAME + "rent not sent"):
+        registry.claim(treasury, sender=alice)
+    assert registry.claimable(treasury) == RENT

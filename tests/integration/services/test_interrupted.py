@@ -67,9 +67,6 @@ def test_tx_resume_finishes_a_killed_registration_and_pays_once(alice, step, sta
     rent = int(alice.ask("domain", "check", "alice.joy")["rent_wei"])
     kill_when(alice, step, states, "domain", "register", "alice.joy")
     alice.ask("tx", "resume")
-    if not steps(alice):  # killed before anything was signed: the job was forgotten
-        assert alice.joy() == 1_000 * JOY
-        alice.ask("domain", "register", "alice.joy")
     assert alice.ask("domain", "show", "alice.joy")["owner"] == alice.address
     assert alice.joy() == 1_000 * JOY - rent
     assert alice.ask("tx", "resume") == {"resent": [], "jobs": []}
@@ -104,6 +101,8 @@ def test_the_same_command_twice_at_once_pays_once(alice):
     both = [start(alice, "domain", "register", "alice.joy") for _ in range(2)]
     for process in both:
         process.communicate(timeout=DEADLINE_S)
-    assert sorted(process.returncode for process in both) == [0, 7]
+    winner, loser = sorted(process.returncode for process in both)
+    assert winner == 0
+    assert loser in (2, 7)  # it saw the name taken before its first transaction, or after
     assert alice.joy() == 1_000 * JOY - rent
     assert alice.ask("domain", "show", "alice.joy")["owner"] == alice.address

@@ -258,7 +258,7 @@ def test_lapsed_appeal_leaves_the_first_job_undecided_too(network, exact):
     network.add_nodes(7, exact)
     job = network.vote(exact, TRUTH, LIE, LIE)
     escalation = network.escalate(job, 0)
-    judge(network, escalation, LIE, LIE, LIE, LIE, TRUTH, TRUTH, TRUTH)
+    judge(network, escalation, LIE, LIE, LIE, LIE, TRUTH, TRUTH, None)
     assert network.escalate(escalation, 4) is None
     network.wait("escalation")
     network.poi.settle(escalation.id)
