@@ -29,7 +29,7 @@ def compile_contract(path: Path) -> dict[str, Any]:
     import vyper
     from vyper.compiler import CompilerData
     from vyper.compiler.input_bundle import FilesystemInputBundle
-    from vyper.compiler.output import build_abi_output
+    from vyper.compiler.output import build_abi_output, build_layout_output
 
     bundle = FilesystemInputBundle([*(Path(p) for p in reversed(sys.path) if p), ROOT])
     data = CompilerData(bundle.load_file(path), bundle)
@@ -37,12 +37,21 @@ def compile_contract(path: Path) -> dict[str, Any]:
         "contractName": path.stem,
         "abi": build_abi_output(data),
         "bytecode": "0x" + data.bytecode.hex(),
-        "runtimeSize": len(data.bytecode_runtime),
+        "runtimeSize": len(data.bytecode_runtime) + _immutables(build_layout_output(data)),
         "compiler": f"vyper {vyper.__version__}",
         "evmVersion": data.settings.evm_version or DEFAULT_EVM,
         "source": path.relative_to(ROOT).as_posix(),
         "sourceDigest": data.integrity_sum,
     }
+
+
+def _immutables(layout: Any) -> int:
+    """Bytes of immutables, which lie behind the runtime code and count for EIP-170."""
+    if not isinstance(layout, dict):
+        return 0
+    if "offset" in layout and "length" in layout:
+        return int(layout["length"])
+    return sum(_immutables(part) for key, part in layout.items() if key != "storage_layout")
 
 
 def render(artifact: dict[str, Any]) -> bytes:
