@@ -615,6 +615,113 @@ def peers() -> dict[str, Any]:
     }
 
 
+# --- wire ---------------------------------------------------------------------------------------
+
+
+def msgpack(value: Any) -> bytes:
+    """MessagePack of what frames hold: maps, lists, bytes, text, booleans, unsigned integers."""
+    if isinstance(value, bool):
+        return b"\xc3" if value else b"\xc2"
+    if isinstance(value, int):
+        return bytes((value,)) if value < 128 else b"\xcf" + value.to_bytes(8, "big")
+    if isinstance(value, bytes):
+        return b"\xc5" + len(value).to_bytes(2, "big") + value
+    if isinstance(value, str):
+        return b"\xda" + len(value.encode()).to_bytes(2, "big") + value.encode()
+    if isinstance(value, list):
+        return b"\xdc" + len(value).to_bytes(2, "big") + b"".join(map(msgpack, value))
+    parts = b"".join(msgpack(key) + msgpack(item) for key, item in value.items())
+    return b"\xde" + len(value).to_bytes(2, "big") + parts
+
+
+def wire() -> dict[str, Any]:
+    """Requests, an error answer and a heartbeat; longer forms of MessagePack than needed."""
+    voucher, case = a_voucher(), vouchers()["cases"][0]
+    payer, operator = (bytes.fromhex(voucher[key][2:]) for key in ("payer", "operator"))
+    model, request_id = sha256(b"a manifest"), sha256(b"request")[:16]
+    asked = f"joynet result 0x{request_id.hex()}".encode()
+    prefix = b"\x19Ethereum Signed Message:\n"
+    again = sign_hash(PAYER, keccak(prefix + str(len(asked)).encode() + asked))
+    requests: dict[str, dict[str, Any]] = {
+        "infer": {
+            "request_id": request_id,
+            "model_id": model,
+            "client": payer,
+            "salt": sha256(b"salt"),
+            "input": b"names mean models",
+            "max_tokens": 0,
+            "voucher": {
+                "payer": payer,
+                "operator": operator,
+                "model_id": model,
+                "lane": 0,
+                "calls": 1,
+                "amount": voucher["amount"],
+                "signature": bytes.fromhex(case["signature"][2:]),
+            },
+        },
+        "result": {"request_id": request_id, "client": payer, "signature": again},
+        "job": {"job_id": 2**40},
+        "lane": {"payer": payer, "model_id": model, "lane": 2**63},
+    }
+    heartbeat = {
+        "version": 1,
+        "operator": operator,
+        "peer_id": peer_id(PEER),
+        "seq": 1_790_000_000_000,
+        "time": 1_790_000_000,
+        "addrs": [f"/ip4/203.0.113.7/tcp/4001/p2p/{peer_id(PEER)}"],
+        "cell": "",
+        "capacity": 16,
+        "queue": 0,
+        "models": [{"model_id": model, "state": "hot"}],
+    }
+    payload = msgpack(heartbeat)
+    digest = keccak(prefix + str(len(payload)).encode() + payload)
+    return {
+        "about": "`map` is MessagePack of `fields` (bytes as 0x text here) with the key `op` "
+        "first, in longer forms than needed and with an unknown key: readers take both. "
+        "`heartbeat.signature` is the operator's, EIP-191 over `payload`.",
+        "cases": [
+            {
+                "op": op,
+                "fields": readable(fields),
+                "map": hexed(msgpack({"op": op, **fields, "unknown": 1})),
+            }
+            for op, fields in requests.items()
+        ],
+        "refused": [
+            {"name": "no op", "map": hexed(msgpack({"job_id": 1}))},
+            {"name": "an unknown op", "map": hexed(msgpack({"op": "stop"}))},
+            {"name": "a key missing", "map": hexed(msgpack({"op": "job"}))},
+            {"name": "text for a number", "map": hexed(msgpack({"op": "job", "job_id": "1"}))},
+            {
+                "name": "19 bytes of address",
+                "map": hexed(msgpack({"op": "lane", **requests["lane"], "payer": payer[:19]})),
+            },
+            {
+                "name": "bytes behind the map",
+                "map": hexed(msgpack({"op": "job", "job_id": 1}) + b"x"),
+            },
+            {"name": "nothing", "map": "0x"},
+        ],
+        "heartbeat": {
+            "fields": readable(heartbeat),
+            "payload": hexed(payload),
+            "signature": hexed(sign_hash(OPERATOR, digest)),
+        },
+    }
+
+
+def readable(value: Any) -> Any:
+    """The same with bytes as 0x text, for JSON."""
+    if isinstance(value, bytes):
+        return hexed(value)
+    if isinstance(value, dict):
+        return {key: readable(item) for key, item in value.items()}
+    return [readable(item) for item in value] if isinstance(value, list) else value
+
+
 FILES = {
     "canonical-json": canonical_json,
     "cids": cids,
@@ -622,6 +729,7 @@ FILES = {
     "manifest": manifest,
     "voucher": vouchers,
     "receipt": receipts,
+    "wire": wire,
     "commitment": commitments,
     "vector16": vectors16,
     "qmodel": qmodels,

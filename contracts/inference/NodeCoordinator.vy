@@ -276,7 +276,7 @@ def set_offer(node_id: uint256, model_id: bytes32, price: uint256, token_price: 
     """
     @notice Offer to serve a listed model, or change the offer's prices. Vault or operator.
             A vault has one offer per model, a node at most 16. When a model has 64 offers an
-            entrant with more free provision than the lowest takes its place.
+            entrant with more free provision than the lowest's provision takes its place.
     @param node_id An active node.
     @param model_id A model that is listed on ModelMarketplace.
     @param price JOY wei per call, on top of the model's price.
@@ -584,26 +584,26 @@ def candidates(
     model_id: bytes32, max_price: uint256, bond: uint256
 ) -> DynArray[INodeCoordinator.Candidate, _MAX_OFFERS]:
     """
-    @notice Active nodes that offer a model for at most `max_price` and whose vault has free
-            provision of at least `bond`. One per vault.
+    @notice Active nodes that offer a model for at most `max_price` and whose vault has an active
+            provision of at least `bond`, locked or not. One per vault.
     @param model_id The model.
     @param max_price JOY wei per call, the node's own part.
-    @param bond JOY wei that each must be able to lock.
+    @param bond JOY wei that each must have provisioned.
     @return DynArray The candidates and their drawing weights, never 0.
     """
     found: DynArray[INodeCoordinator.Candidate, _MAX_OFFERS] = []
     for node_id: uint256 in self._offering_nodes[model_id]:
         if self._offers[node_id][model_id].price > max_price:
             continue
-        free: uint256 = self._active_provision(node_id)
-        if free == 0 or free < bond:
+        provision: uint256 = self._active_provision(node_id)
+        if provision == 0 or provision < bond:
             continue
         found.append(
             INodeCoordinator.Candidate(
                 node_id=node_id,
                 vault=self._nodes[node_id].vault,
                 operator=self._nodes[node_id].operator,
-                weight=max(free * self._reputation(node_id) // _ONE, 1),
+                weight=max(provision * self._reputation(node_id) // _ONE, 1),
             )
         )
     return found
@@ -914,13 +914,14 @@ def _free_provision(vault: address) -> uint256:
 @view
 def _active_provision(node_id: uint256) -> uint256:
     """
-    @dev What stands behind a node's offers.
+    @dev What stands behind a node's offers. Bonds of open jobs count too: otherwise any client
+         could weigh down or displace a node with jobs that it never means to have answered.
     @param node_id The node.
     @return uint256 JOY wei; 0 while the node is inactive.
     """
     if not self._nodes[node_id].active:
         return 0
-    return self._free_provision(self._nodes[node_id].vault)
+    return staticcall self._joy().provision_of(self._nodes[node_id].vault, self)
 
 
 @internal

@@ -32,14 +32,16 @@ def _draw(
     coordinator: INodeCoordinator,
 ) -> DynArray[uint256, MAX_SEATS]:
     """
-    @dev Every round removes one vault, whether it gets a seat or cannot lock the bond.
+    @dev Every round removes one vault, whether it gets a seat or cannot lock the bond. At most
+         (seats + 1) / 2 are passed over: with more, whoever keeps vaults from locking would
+         choose the committee.
     @param seed Random bytes.
     @param candidates Who may be drawn, with their weights.
     @param seats How many to draw.
     @param bond JOY wei that a member must be able to lock.
     @param coordinator Where bonds are locked.
     @return DynArray Indices into `candidates`, in seat order; fewer than `seats` if the
-            candidates do not suffice.
+            candidates do not suffice or too many were passed over.
     """
     weights: uint256[MAX_CANDIDATES] = empty(uint256[MAX_CANDIDATES])
     total: uint256 = 0
@@ -67,6 +69,8 @@ def _draw(
                 weights[i] = 0
         if staticcall coordinator.free_provision(vault) >= bond:
             drawn.append(chosen)
+        elif attempt - len(drawn) >= (seats + 1) // 2:
+            break
     return drawn
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from joynet_cli._errors import UsageError
+from joynet_cli._errors import AbortedError, UsageError
 from joynet_cli._output import out
 from joynet_cli._session import Context, ctx, password_for
 
@@ -38,9 +38,11 @@ def open_chain() -> Iterator["ChainSession"]:
 
 
 def unlock(context: Context) -> "Account":
-    """The chosen account, unlocked."""
-    from joynet_sdk.chain import open_account
+    """The chosen account, unlocked; with --dry-run it stays locked, and only its address counts."""
+    from joynet_sdk.chain.accounts import locked_account, open_account
 
+    if context.dry_run:
+        return locked_account(context.home, account_name(context))
     return open_account(context.home, account_name(context), password_for)
 
 
@@ -71,9 +73,9 @@ def open_devnet() -> "Devnet":
 
 def show_plan(session: "ChainSession", plan: "Plan") -> None:
     """Show what a transaction does and costs, and ask; with --dry-run, stop there."""
+    from joynet_sdk.chain import flows
     from joynet_sdk.chain.devnet import CHAIN_IDS
     from joynet_sdk.chain.transactions import joy_change
-    from joynet_sdk.units import format_joy
 
     change = joy_change(session, plan)
     document: dict[str, Any] = {
@@ -84,18 +86,40 @@ def show_plan(session: "ChainSession", plan: "Plan") -> None:
         "max_gas_fee_wei": str(plan.gas * plan.max_fee_per_gas),
         "joy_change_wei": None if change is None else str(change),
     }
+    lines = _plan_lines(plan, change)
     if ctx().dry_run:
-        out.result(document)
+        job = session.journal.jobs(state="open")[-1]
+        if job.kind not in (flows.CALL, flows.TRANSFER):
+            document["job"] = job.title
+            lines.insert(0, f"{job.title}, its first transaction:")
+        with out.asking():
+            out.result(document, lambda _: out.line("\n".join(lines)))
         raise typer.Exit(0)
-    out.note(plan.title)
-    out.note(f"  from {plan.sender}")
+    if session.chain_id not in CHAIN_IDS:
+        _ask_to_send(session, lines)
+        return
+    for line in lines:  # a devnet's money is not real: nothing to ask
+        out.note(line)
+
+
+def _ask_to_send(session: "ChainSession", lines: list[str]) -> None:
+    try:
+        out.confirm("Send it?", lines, session.pause)
+    except AbortedError as error:
+        if any(session.journal.steps(job.id) for job in session.journal.jobs(state="open")):
+            raise AbortedError(str(error), hint="joynet tx list shows what is unfinished") from None
+        raise
+
+
+def _plan_lines(plan: "Plan", change: int | None) -> list[str]:
+    from joynet_sdk.units import format_joy
+
+    lines = [plan.title, f"  from {plan.sender}"]
     if plan.value:
-        out.note(f"  sends {plan.value / 10**18:.6g} ETH")
+        lines.append(f"  sends {plan.value / 10**18:.6g} ETH")
     if change:
-        out.note(f"  JOY {'+' if change > 0 else ''}{format_joy(change)}")
-    out.note(f"  gas at most {plan.gas * plan.max_fee_per_gas / 10**18:.6g} ETH")
-    if session.chain_id not in CHAIN_IDS:  # a devnet's money is not real: nothing to ask
-        out.confirm("Send it?")
+        lines.append(f"  JOY {'+' if change > 0 else ''}{format_joy(change)}")
+    return [*lines, f"  gas at most {plan.gas * plan.max_fee_per_gas / 10**18:.6g} ETH"]
 
 
 def describe(receipt: "Receipt") -> dict[str, Any]:

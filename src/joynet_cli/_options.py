@@ -26,7 +26,13 @@ Yes = Annotated[bool, typer.Option("--yes", help="Answer yes to every question."
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan, change nothing.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print results only.")]
 Verbose = Annotated[
-    int, typer.Option("-v", "--verbose", count=True, help="Log to stderr; -vv adds tracebacks.")
+    int,
+    typer.Option(
+        *("-v", "--verbose"),
+        count=True,
+        show_default=False,
+        help="Log to stderr; -vv adds tracebacks.",
+    ),
 ]
 NoColor = Annotated[bool, typer.Option("--no-color", help="Plain text, no colour.")]
 PasswordStdin = Annotated[

@@ -39,6 +39,7 @@ class Output:
         """Set the style of one run and forget the previous one."""
         self.json, self.quiet, self.color, self.yes = json, quiet, color, yes
         self._has_result = self._is_streaming = False
+        self._bar = Bar()
 
     # --- stdout
 
@@ -70,7 +71,7 @@ class Output:
         elif human is not None:
             human(value)
         else:
-            self._record(to_json(value))
+            self.record(to_json(value))
         if error is not None:
             raise error
 
@@ -84,6 +85,15 @@ class Output:
         """Print a line of a result for people."""
         if not self.json:
             self._write(sys.stdout, printable(text) + "\n")
+
+    def record(self, value: object) -> None:
+        """Print key and value lines of a result for people; anything but a dict as one line."""
+        if not isinstance(value, dict):
+            self.line(as_text(value))
+            return
+        width = max((len(key) for key in value), default=0)
+        for key, item in value.items():
+            self.line(f"{key.ljust(width)}  {as_text(item)}".rstrip())
 
     def table(self, headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Print rows under headers for people; nothing but a note when there are none."""
@@ -116,11 +126,13 @@ class Output:
     def note(self, text: str) -> None:
         """Say something that is not the result; `-q` silences it."""
         if not self.quiet:
-            self._write(sys.stderr, printable(text) + "\n")
+            with self.asking():  # rich would break long lines
+                self._write(sys.stderr, printable(text) + "\n")
 
     def warn(self, text: str) -> None:
         """Say something that needs attention; `-q` does not silence it."""
-        self._write(sys.stderr, f"{self._paint('warning:', _YELLOW)} {printable(text)}\n")
+        with self.asking():
+            self._write(sys.stderr, f"{self._paint('warning:', _YELLOW)} {printable(text)}\n")
 
     def failure(self, failure: Failure) -> None:
         """Print why the command failed: the JSON document on stdout, or two lines on stderr."""
@@ -146,34 +158,55 @@ class Output:
         """
         is_shown = sys.stderr.isatty() and not self.json and not self.quiet
         with open_bar(title, total, is_shown=is_shown, color=self.color) as bar:
-            yield bar
+            outer, self._bar = self._bar, bar
+            try:
+                yield bar
+            finally:
+                self._bar = outer
 
     # --- questions
 
-    def confirm(self, question: str) -> None:
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Take a progress bar off the screen while something is asked or said."""
+        with self._bar.paused():
+            yield
+
+    def confirm(
+        self,
+        question: str,
+        about: Sequence[str] = (),
+        pause: Callable[[float], None] = lambda seconds: None,
+    ) -> None:
         """Return when the answer is yes.
+
+        Args:
+            question: Ends with a question mark.
+            about: Lines that say what is agreed to; `-q` does not silence what is asked about.
+            pause: Waits some seconds, and raises when a question asked in a worker thread, which
+                Ctrl-C does not reach, has lost its sense.
 
         Raises:
             UsageError: There is no terminal to ask, and no `--yes`.
             AbortedError: The answer is no.
         """
         if self.yes:
+            for line in about:
+                self.note(line)
             return
-        if not is_interactive():
-            raise UsageError(f"{question} needs a yes, and there is no terminal", hint="--yes")
-        self._write(sys.stderr, f"{printable(question)} [y/N] ")
-        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
-            raise AbortedError("cancelled, nothing was changed")
+        with self.asking():
+            for line in about:
+                self._write(sys.stderr, printable(line) + "\n")
+            if not is_interactive():
+                raise UsageError(f"{question} needs a yes, and there is no terminal", hint="--yes")
+            self._write(sys.stderr, f"{printable(question)} [y/N] ")
+            answer = _read_line(pause)
+            if not answer.endswith("\n"):
+                self._write(sys.stderr, "\n")
+        if answer.strip().lower() not in {"y", "yes"}:
+            raise AbortedError("cancelled, nothing more was done")
 
     # --- inside
-
-    def _record(self, value: object) -> None:
-        if not isinstance(value, dict):
-            self.line(as_text(value))
-            return
-        width = max((len(key) for key in value), default=0)
-        for key, item in value.items():
-            self.line(f"{key.ljust(width)}  {as_text(item)}".rstrip())
 
     def _document(self, document: object) -> None:
         indent = 2 if sys.stdout.isatty() and not self._is_streaming else None
@@ -193,6 +226,16 @@ class Output:
     def _paint(self, text: str, code: str) -> str:
         is_plain = not self.color or not sys.stderr.isatty() or os.environ.get("NO_COLOR")
         return text if is_plain else f"{code}{text}{_PLAIN}"
+
+
+def _read_line(pause: Callable[[float], None]) -> str:
+    import select
+    import threading
+
+    if threading.current_thread() is not threading.main_thread():
+        while not select.select([sys.stdin], [], [], 0)[0]:
+            pause(0.1)
+    return sys.stdin.readline()
 
 
 def is_reader_gone() -> bool:

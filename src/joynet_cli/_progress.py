@@ -34,7 +34,7 @@ class Bar:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Take the bar off the screen for the length of the block, e.g. to ask something."""
-        if self._progress is None:
+        if self._progress is None or not self._progress.live.is_started:
             yield
             return
         self._progress.stop()
@@ -64,6 +64,11 @@ def open_bar(title: str, total: float | None, *, is_shown: bool, color: bool) ->
     columns = [SpinnerColumn(), TextColumn("{task.description}")]
     if total is not None:
         columns += [BarColumn(), TaskProgressColumn()]
-    console = Console(stderr=True, no_color=not color)
-    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+    progress = Progress(
+        *(*columns, TimeElapsedColumn()),
+        console=Console(stderr=True, no_color=not color),
+        transient=True,
+        redirect_stdout=False,  # rich would send it to stderr
+    )
+    with progress:
         yield Bar(progress, progress.add_task(escape(title), total=total))

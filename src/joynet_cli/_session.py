@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from joynet_cli._errors import UsageError
 from joynet_cli._output import is_interactive, out
 from joynet_cli._progress import Bar
 from joynet_sdk.errors import AuthError
 
 if TYPE_CHECKING:
-    from joynet_sdk.chain.transactions import Plan
     from joynet_sdk.client import JoyNet
     from joynet_sdk.config import Resolved, Settings
     from joynet_sdk.environment import Environment
@@ -157,7 +158,8 @@ def ctx() -> Context:
 def open_joynet(title: str = "") -> Iterator["JoyNet"]:
     """A client for the current profile and account; closed at the end of the block.
 
-    It shows the plan of each transaction and asks before it signs.
+    It shows the plan of each transaction and asks before it signs; with --dry-run it stops there,
+    and no key is unlocked.
 
     Args:
         title: Of a progress bar that follows the stages of the work; "" for none.
@@ -171,12 +173,13 @@ def open_joynet(title: str = "") -> Iterator["JoyNet"]:
     with ExitStack() as stack:
         bar = stack.enter_context(out.progress(title)) if title else Bar()
         stack.enter_context(listening(bar.stage))
-
-        def confirm(plan: "Plan") -> None:
-            with bar.paused():
-                show_plan(joynet.chain, plan)
-
-        joynet = JoyNet(context.home, settings, password=password_for, confirm=confirm)
+        joynet = JoyNet(
+            context.home,
+            settings,
+            password=password_for,
+            confirm=lambda plan: show_plan(joynet.chain, plan),
+            is_dry_run=context.dry_run,
+        )
         with joynet:
             yield joynet
 
@@ -214,13 +217,9 @@ def password_for(name: str, confirm: bool = False) -> str:
         password = run.stdin_password()
     elif configured := run.resolved().settings.password_file:
         password = _read_password_file(Path(configured).expanduser())
-    elif is_interactive():
-        password = _ask(name, confirm)
     else:
-        raise AuthError(
-            f"the password of {name} is needed, and there is no terminal to ask",
-            hint="set JOYNET_PASSWORD_FILE, or pipe it in with --password-stdin",
-        )
+        with out.asking():
+            password = _ask(name, confirm)
     if not password:
         raise AuthError(f"the password of {name} is empty")
     return password
@@ -240,9 +239,37 @@ def _read_password_file(path: Path) -> str:
 
 
 def _ask(name: str, confirm: bool) -> str:
-    from getpass import getpass
-
-    password = getpass(f"Password of {name}: ", stream=sys.stderr)
-    if confirm and getpass("Again: ", stream=sys.stderr) != password:
+    if not is_interactive():
+        raise AuthError(
+            f"the password of {name} is needed, and there is no terminal to ask",
+            hint="set JOYNET_PASSWORD_FILE, or pipe it in with --password-stdin",
+        )
+    password = ask_secret(f"Password of {name}: ")
+    if confirm and ask_secret("Again: ") != password:
         raise AuthError("the two passwords differ")
     return password
+
+
+def ask_secret(question: str) -> str:
+    """What is typed at the terminal, not shown."""
+    from getpass import getpass
+
+    try:
+        return getpass(question, stream=sys.stderr)
+    except (KeyboardInterrupt, EOFError):
+        sys.stderr.write("\n")
+        raise
+
+
+def stop_if_dry_run(plan: str, **details: object) -> None:
+    """With --dry-run, print what would be done and end the command; else nothing.
+
+    Args:
+        plan: A verb and what it does, such as "stop the devnet".
+        details: More of the document of `--json`.
+    """
+    if not current().options["dry_run"]:
+        return
+    with out.asking():
+        out.result({"plan": plan, **details}, lambda _: out.line(f"would {plan}"))
+    raise typer.Exit(0)

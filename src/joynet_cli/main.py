@@ -2,8 +2,10 @@
 
 import importlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,8 @@ from joynet_cli.testing import Result, run_cli
 from joynet_sdk.environment import read_environment
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from typer._click.core import Command, Context
     from typer._click.formatting import HelpFormatter
 
@@ -26,6 +30,7 @@ __all__ = ["Result", "main", "root_command", "run", "run_cli"]
 
 PROGRAM = "joynet"
 _COMPLETE = "_JOYNET_COMPLETE"
+_INTERRUPTED = 130
 _GLOBALS_NOTE = "Global options may stand anywhere on the line: joynet --help lists them."
 
 
@@ -80,6 +85,7 @@ def _finish_help(command: "Command") -> None:
         )
     if isinstance(command, TyperGroup):
         for child in command.commands.values():
+            child.short_help = " ".join((child.help or "").partition("\n\n")[0].split())
             _finish_help(child)
     elif isinstance(command, TyperCommand):
         command.epilog = _GLOBALS_NOTE
@@ -113,7 +119,33 @@ def root_command() -> TyperGroup:
 
 def main() -> None:
     """Entry point of the console script."""
-    sys.exit(run(sys.argv[1:]))
+    with stopping_signals() as stopped_by:
+        code = run(sys.argv[1:])
+    sys.exit(128 + stopped_by[0] if stopped_by and code == _INTERRUPTED else code)
+
+
+@contextmanager
+def stopping_signals() -> Iterator[list[signal.Signals]]:
+    """Let SIGTERM and SIGHUP stop the command as Ctrl-C does; yields those that came."""
+    came: list[signal.Signals] = []
+
+    def stop(number: int, frame: "FrameType | None") -> None:
+        came.append(signal.Signals(number))
+        as_control_c = signal.getsignal(signal.SIGINT)  # asyncio's, while a loop runs
+        if callable(as_control_c):
+            as_control_c(signal.SIGINT, frame)
+        else:  # ignored, as in `joynet ... &` of a script
+            raise KeyboardInterrupt
+
+    before = {}
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            before[number] = signal.signal(number, stop)
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def run(argv: Sequence[str]) -> int:
@@ -135,6 +167,10 @@ def _carry_out(argv: Sequence[str]) -> int:
     except typer.Exit as stop:
         sys.stdout.flush()
         return stop.exit_code
+    except SystemExit as stop:
+        if stop.code != _INTERRUPTED:  # what Ctrl-C becomes while `ape` is being imported
+            raise
+        return _fail(KeyboardInterrupt())
     except (Exception, KeyboardInterrupt) as error:  # the one place that maps all
         if isinstance(error, BrokenPipeError) and is_reader_gone():
             raise

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from joynet_sdk.chain import flows
-from joynet_sdk.chain.accounts import open_account
+from joynet_sdk.chain.accounts import Account, locked_account, open_account
 from joynet_sdk.chain.ens_names import normalise
 from joynet_sdk.chain.networks import resolve_url
 from joynet_sdk.chain.session import ChainSession
@@ -58,14 +58,16 @@ class AsyncJoyNet:
         *,
         password: Callable[[str], str],
         confirm: Callable[[Plan], None] | None = None,
+        is_dry_run: bool = False,
     ) -> None:
         """
         Args:
             password: Asked for a key's password, by key name, when a key is first needed.
             confirm: Sees each transaction's plan before it is signed; raises to stop it.
+            is_dry_run: Keys stay locked: plans are made with the account's address alone.
         """
         self.home, self.settings = home, settings
-        self._password, self._confirm = password, confirm
+        self._password, self._confirm, self._is_dry_run = password, confirm, is_dry_run
         self._client: NodeClient | None = None
 
     @cached_property
@@ -81,9 +83,11 @@ class AsyncJoyNet:
             **options,
         )
 
-    def _open_account(self) -> Any:
+    def _open_account(self) -> Account:
         if self.settings.account is None:
             raise AuthError("no account is chosen", hint="--account NAME; joynet account list")
+        if self._is_dry_run:
+            return locked_account(self.home, self.settings.account)
         return open_account(self.home, self.settings.account, self._password)
 
     def _start(self, kind: str, title: str, args: dict[str, Any]) -> Any:
@@ -116,6 +120,10 @@ class AsyncJoyNet:
         return Payments(self.chain, self._start)
 
     @cached_property
+    def _book(self) -> VoucherBook:
+        return VoucherBook(self.home / "payments")
+
+    @cached_property
     def inference(self) -> Inference:
         """Running models."""
         return Inference(
@@ -123,7 +131,7 @@ class AsyncJoyNet:
             self._start,
             self.domains,
             self.payments,
-            VoucherBook(self.home / "payments"),
+            self._book,
             self._open_client,
             Library(self.store).load,
         )
@@ -166,7 +174,7 @@ class AsyncJoyNet:
 
     def close(self) -> None:
         """Close what was opened."""
-        for name in ("chain", "store"):
+        for name in ("chain", "store", "_book"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
 
@@ -219,7 +227,7 @@ class JoyNet(AsyncJoyNet):
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return asyncio.run(work)
+            return asyncio.run(self._interruptible(work))
         box: list[T | BaseException] = []
         context = copy_context()
 
@@ -235,6 +243,18 @@ class JoyNet(AsyncJoyNet):
         if isinstance(box[0], BaseException):
             raise box[0]
         return box[0]
+
+    async def _interruptible(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await `work`; when Ctrl-C cancels it, end the waits of its worker threads too."""
+        task = asyncio.ensure_future(work)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if "chain" in self.__dict__:
+                self.chain.interrupt()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            raise
 
     def __enter__(self) -> Self:
         return self

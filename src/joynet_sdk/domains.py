@@ -324,7 +324,7 @@ def register_flow(run: Run) -> None:
     stage("waiting until the commitment is old enough")
     session.wait_until(lambda: session.now() >= ready, "the commitment's minimum age", 120)
     stage(f"paying {format_joy(int(args['rent']))}")
-    run.transact("approve", token, "approve", registry.address, int(args["rent"]))
+    run.approve(token, registry.address, int(args["rent"]), before="register")
     run.transact("register", registry, "register", request, int(args["rent"]))
 
 
@@ -334,5 +334,5 @@ def renew_flow(run: Run) -> None:
     registry, token = session.contract("PermaNetDomainRegistry"), session.contract("JoyToken")
     label, _, tld = args["name"].partition(".")
     rent = int(args["rent"])
-    run.transact("approve", token, "approve", registry.address, rent)
+    run.approve(token, registry.address, rent, before="renew")
     run.transact("renew", registry, "renew", label, namehash(tld), int(args["duration"]), rent)

@@ -157,13 +157,20 @@ class Nodes:
         )
 
     def withdraw_earnings(self, node_id: int) -> JoyWei:
-        """Send redeemed earnings, and what committees paid, to the node's payout address."""
-        info = self.info(node_id)
+        """Send redeemed earnings, and what committees paid, to the node's payout address.
+
+        Returns:
+            Wei sent; an outflow limit may hold back the rest until later.
+        """
+        info, sent = self.info(node_id), 0
         if info.earnings:
-            self._chain.contract("NodeCoordinator").transact("withdraw_earnings", node_id)
+            coordinator = self._chain.contract("NodeCoordinator")
+            receipt = coordinator.transact("withdraw_earnings", node_id)
+            sent += receipt.event("EarningsWithdrawn").args["amount"]
         if info.committee_balance:
-            self._chain.contract("ProofOfInference").transact("claim_for", info.payout)
-        return JoyWei(info.earnings + info.committee_balance)
+            proof = self._chain.contract("ProofOfInference")
+            sent += proof.transact("claim_for", info.payout).event("Claimed").args["amount"]
+        return JoyWei(sent)
 
 
 def register_flow(run: Run) -> int:

@@ -12,6 +12,7 @@ from joynet_sdk.errors import ConfigError
 
 _PROBLEMS = {
     errno.ENOSPC: ("the disk is full", "free some space, or point JOYNET_HOME at another disk"),
+    errno.EFBIG: ("the file would pass the size limit", "raise the limit: ulimit -f unlimited"),
     errno.EDQUOT: ("the disk quota is used up", "free some space, or raise the quota"),
     errno.EROFS: ("the file system is read-only", "point JOYNET_HOME at a writable folder"),
     errno.EACCES: ("permission denied", "check who owns it: ls -ld {path}"),
@@ -134,7 +135,9 @@ def private_dir(path: Path) -> Path:
         ConfigError: It cannot be made.
     """
     with file_errors(path):
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for parent in [each for each in reversed(path.parents) if not each.exists()]:
+            parent.mkdir(mode=0o700, exist_ok=True)  # parents=True would use the umask
+        path.mkdir(mode=0o700, exist_ok=True)
     return path
 
 

@@ -191,7 +191,7 @@ def deposit_flow(run: Run) -> None:
     amount = int(run.args["amount"])
     coordinator = run.session.contract("NodeCoordinator")
     token = run.session.contract("JoyToken")
-    run.transact("approve", token, "approve", coordinator.address, amount)
+    run.approve(token, coordinator.address, amount, before="deposit")
     run.transact("deposit", coordinator, "deposit", amount)
 
 

@@ -68,6 +68,9 @@ class Run(Protocol):
     def transact(self, step: str, contract: Any, function: str, *args: Any) -> Any:
         """One transaction, once in the life of the job."""
 
+    def approve(self, token: Any, spender: str, amount: int, *, before: str) -> None:
+        """Let `spender` take tokens in the step `before`."""
+
 
 class Flows(Protocol):
     """Starts journaled jobs."""

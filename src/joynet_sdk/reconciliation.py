@@ -124,7 +124,7 @@ def _owed_by_coordinator(
         for payer in payers:
             allocation = coordinator.call("allocation", payer, operator)
             owed += allocation["amount"] - allocation["redeemed"]
-    return owed
+    return int(owed)
 
 
 def _owed_by_proof(proof: Any, accounts: Sequence[str]) -> int:

@@ -11,10 +11,21 @@ from typing import Any
 
 import boa
 import pytest
+from boa.contracts.vyper.vyper_contract import VyperContract
 
 CONTRACTS = Path(__file__).resolve().parents[2] / "contracts"
 UNBONDING_DELAY = 14 * 86_400  # seconds
 JOY_WEI = 10**18
+
+
+def _name_and_address(contract: VyperContract) -> str:
+    return f"<{contract.compiler_data.contract_path} at {contract.address}>"
+
+
+# Titanoboa shows a contract with a dump of its storage, and makes that dump at every revert. It
+# reads a trace of writes that no anchor rolls back, so it breaks where an earlier test had another
+# contract at the same address.
+VyperContract.__repr__ = _name_and_address
 
 
 @cache

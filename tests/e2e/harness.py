@@ -3,9 +3,11 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -14,9 +16,11 @@ from typing import Any
 
 from joynet_cli.testing import Result
 from joynet_sdk.chain import ChainSession
+from joynet_sdk.chain._keeper import Files
 from joynet_sdk.chain.accounts import Keys
 from joynet_sdk.client import AsyncJoyNet
 from joynet_sdk.node.control import ask, read_control
+from joynet_sdk.node.ledger import Ledger
 from joynet_sdk.processes import Process
 from joynet_sdk.quickstart import SAMPLE
 from joynet_sdk.reconciliation import reconcile
@@ -152,6 +156,10 @@ class Network:
 
     # --- the chain
 
+    def keeper(self) -> Process:
+        """The process that keeps anvil."""
+        return Files(self.home / "devnet").read_processes()["keeper"]
+
     def session(self) -> ChainSession:
         """The chain, read-only."""
         return ChainSession(self.report["url"], self.home)
@@ -166,6 +174,30 @@ class Network:
     def payer(self) -> str:
         """The client's address."""
         return Keys(self.home).info("quickstart").address
+
+    def pending_lanes(self) -> int:
+        """Lanes of the client's voucher book whose last request has no known fate."""
+        with closing(sqlite3.connect(self.home / "payments/vouchers.db")) as book:
+            query = "SELECT COUNT(*) FROM lanes WHERE request_id IS NOT NULL"
+            return int(book.execute(query).fetchone()[0])
+
+    def check_money(self) -> None:
+        """Redeem everything: what the contract paid is what the client's book says was answered."""
+        assert self.pending_lanes() == 0
+        answered: Counter[str] = Counter()
+        with closing(sqlite3.connect(self.home / "payments/vouchers.db")) as book:
+            for operator, wei in book.execute("SELECT operator, answered_amount FROM lanes"):
+                answered[operator] += int(wei)
+        with closing(self.session()) as chain:
+            coordinator = chain.contract("NodeCoordinator")
+            for node in self.report["nodes"]:
+                home = Path(node["home"])
+                self.run("node", "redeem", home=home)
+                held = coordinator.call("allocation", self.payer, node["operator"])
+                assert held["redeemed"] == answered[node["operator"]], node
+                with closing(Ledger(home / "node/ledger.db")) as ledger:
+                    assert ledger.unredeemed() == []
+        self.check_books()
 
     def check_books(self) -> None:
         """Every wei of JOY is where the books say it is."""

@@ -15,7 +15,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 KERNEL_S = 180
 
 # One network for both, in one worker: starting a second one costs more than the examples do.
-pytestmark = pytest.mark.xdist_group("network")
+pytestmark = pytest.mark.xdist_group("e2e")
 
 
 @pytest.fixture

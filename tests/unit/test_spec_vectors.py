@@ -20,7 +20,7 @@ from joynet_sdk.errors import InvalidInputError, JoyNetError, VerificationError
 from joynet_sdk.inference.codec import vector_to_int16
 from joynet_sdk.node.ledger import Vote
 from joynet_sdk.node.voting import commitment, unavailable_digest
-from joynet_sdk.p2p import identity
+from joynet_sdk.p2p import identity, messages
 from joynet_sdk.qmodel import reference
 
 ROOT = Path(__file__).parents[2]
@@ -182,6 +182,43 @@ def test_receipt(case):
     assert receipts.sign(file.domain, file.receipt, operator) == raw(case["signature"])
     assert file.encode() == case["file"].encode()
     file.verify()
+
+
+# --- wire
+
+WIRE = load("wire")
+
+
+def readable(value):
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    if isinstance(value, dict):
+        return {key: readable(item) for key, item in value.items()}
+    return [readable(item) for item in value] if isinstance(value, list) else value
+
+
+def fields_of(message):
+    return readable(msgspec.to_builtins(message, builtin_types=(bytes,)))
+
+
+@pytest.mark.parametrize("case", WIRE["cases"], ids=lambda case: case["op"])
+def test_wire_request(case):
+    request = messages.decode_request(raw(case["map"]))
+    assert fields_of(request) == {"op": case["op"], **case["fields"]}
+    assert messages.decode_request(messages.encode(request)) == request
+
+
+@by_name(WIRE["refused"])
+def test_what_is_no_request_is_refused(case):
+    with pytest.raises(InvalidInputError):
+        messages.decode_request(raw(case["map"]))
+
+
+def test_wire_heartbeat():
+    vector, operator = WIRE["heartbeat"], Account.from_key(raw(RECEIPTS["key"]))
+    heartbeat = messages.decode(raw(vector["payload"]), messages.Heartbeat)
+    assert fields_of(heartbeat) == vector["fields"]
+    assert operator.sign_message(raw(vector["payload"])) == raw(vector["signature"])
 
 
 # --- outputs

@@ -8,7 +8,7 @@ import typer
 
 from joynet_cli._chain import account_name, open_chain
 from joynet_cli._output import is_interactive, out
-from joynet_cli._session import ctx, password_for
+from joynet_cli._session import ask_secret, ctx, password_for, stop_if_dry_run
 
 app = typer.Typer(help="Create and use keys.", no_args_is_help=True)
 
@@ -51,6 +51,7 @@ def new(name: NameArg) -> None:
 
     keys = Keys(ctx().home)
     keys.check_new(name)
+    stop_if_dry_run(f"make the key {name}")
     info = keys.new(name, password_for(name, confirm=True))
     out.result({"name": info.name, "address": info.address, "path": info.path}, _print_key)
 
@@ -78,6 +79,7 @@ def import_key(
     keys = Keys(ctx().home)
     keys.check_new(name)
     raw = _read_secret(file)
+    stop_if_dry_run(f"keep the key as {name}")
     if raw.lstrip().startswith(b"{"):
         password = password_for(name)
         info = keys.import_keyfile(name, raw, password, password)
@@ -123,9 +125,7 @@ def _read_secret(file: Path | None) -> bytes:
         with file.open("rb") as opened:
             raw = opened.read(_MAX_INPUT_BYTES + 1)
     elif is_interactive() and file is None:
-        from getpass import getpass
-
-        raw = getpass("Private key (hex): ", stream=sys.stderr).encode()
+        raw = ask_secret("Private key (hex): ").encode()
     else:
         raw = sys.stdin.buffer.read(_MAX_INPUT_BYTES + 1)
     if len(raw) > _MAX_INPUT_BYTES:

@@ -124,10 +124,11 @@ def _change(key: str, value: str | None, project: bool, in_profile: str | None) 
 
     find_setting(key)
     layer, file, mode = _target(project, in_profile)
-    if not current().options["dry_run"]:
+    is_dry_run = current().options["dry_run"]
+    if not is_dry_run:
         change_file(file, layer, {key: value}, mode=mode)
         _note_if_hidden(key, layer)
-    verb = "unset" if value is None else "set"
+    verb = ("would " if is_dry_run else "") + ("unset" if value is None else "set")
     change = Change(key, mask(key, value), file)
     out.result(change, lambda done: out.line(f"{verb} {done.key} in {done.file}"))
 

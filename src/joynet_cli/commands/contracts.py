@@ -53,7 +53,8 @@ def deploy(
         is_devnet = session.chain_id in CHAIN_IDS
         if context.network == "devnet" and not context.account:
             session.use_account(Devnet(context.home).deployer)
-            session.confirm = lambda plan: out.note(plan.title)
+            if not context.dry_run:
+                session.confirm = lambda plan: out.note(plan.title)
         params = DEVNET if is_devnet else PUBLIC
         deployment = deploy_all(session, params, names=names, is_fresh=fresh)
     addresses = {name: c.address for name, c in deployment.contracts.items()}

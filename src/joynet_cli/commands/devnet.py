@@ -1,12 +1,14 @@
 """`joynet devnet`: a private chain on this machine."""
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from joynet_cli._chain import open_devnet
 from joynet_cli._output import out
+from joynet_cli._session import stop_if_dry_run
 from joynet_sdk.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ def up() -> None:
     Examples:
       joynet devnet up
     """
+    stop_if_dry_run("start the devnet")
     with out.progress("Starting the devnet"):
         status = open_devnet().up()
     out.result(_describe(status), _print)
@@ -59,8 +62,10 @@ def fund(
 
     to = checksum(address) if address.startswith("0x") else Keys(ctx().home).info(address).address
     joy_wei, eth_wei = parse_joy(joy), parse_joy(eth)  # ETH has 18 decimals too
-    open_devnet().fund(to, joy_wei=joy_wei, eth_wei=eth_wei)
     given = {"address": to, "joy_wei": str(joy_wei), "eth_wei": str(eth_wei)}
+    stop_if_dry_run(f"give {joy} JOY and {eth} ETH to {to}", **given)
+    with out.progress("Funding"):
+        open_devnet().fund(to, joy_wei=joy_wei, eth_wei=eth_wei)
     out.result(given, lambda g: out.line(f"gave {joy} JOY and {eth} ETH to {g['address']}"))
 
 
@@ -73,8 +78,10 @@ def time_travel(
     Examples:
       joynet devnet time-travel 2h
     """
-    now = open_devnet().time_travel(parse_duration(duration))
-    out.result({"time": now}, lambda r: out.line(f"the chain's clock is at {r['time']}"))
+    seconds = parse_duration(duration)
+    stop_if_dry_run(f"move the chain's clock forward by {seconds} s")
+    now = open_devnet().time_travel(seconds)
+    out.result({"time": now}, lambda r: out.line(f"the chain's clock is at {_date(r['time'])}"))
 
 
 @app.command()
@@ -86,6 +93,7 @@ def snapshot(
     Examples:
       joynet devnet snapshot before-launch
     """
+    stop_if_dry_run(f"keep the chain as {name}")
     open_devnet().snapshot(name)
     out.result({"snapshot": name}, lambda r: out.line(f"kept as {name}"))
 
@@ -99,8 +107,11 @@ def restore(
     Examples:
       joynet devnet restore before-launch
     """
+    stop_if_dry_run(f"go back to snapshot {name}")
     out.confirm(f"Throw away what happened since snapshot {name}?")
-    out.result(_describe(open_devnet().restore(name)), _print)
+    with out.progress("Restoring"):
+        status = open_devnet().restore(name)
+    out.result(_describe(status), _print)
 
 
 @app.command()
@@ -110,6 +121,7 @@ def reset() -> None:
     Examples:
       joynet devnet reset --yes
     """
+    stop_if_dry_run("throw the devnet's chain away")
     out.confirm("Throw the devnet's chain away?")
     open_devnet().reset()
     out.result({"reset": True}, lambda r: out.line("the chain is gone: joynet devnet up"))
@@ -122,6 +134,7 @@ def down() -> None:
     Examples:
       joynet devnet down
     """
+    stop_if_dry_run("stop the devnet")
     open_devnet().down()
     out.result({"stopped": True}, lambda r: out.line("stopped; the chain is kept"))
 
@@ -159,4 +172,9 @@ def _print(status: dict[str, Any]) -> None:
         out.line("not running: joynet devnet up")
         return
     out.line(f"running at {status['url']}")
-    out.line(f"chain {status['chain_id']}, block {status['block']}, clock {status['time']}")
+    clock = _date(status["time"])
+    out.line(f"chain {status['chain_id']}, block {status['block']}, clock {clock}")
+
+
+def _date(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"

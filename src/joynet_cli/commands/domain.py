@@ -64,7 +64,10 @@ def register(
     with open_joynet(f"Registering {name}") as joynet:
         offer = joynet.domains.quote(name, years=years)
         if limit is not None and offer.rent > limit:
-            raise InsufficientFundsError("--max-price", limit, offer.rent)
+            hint = f"joynet domain quote {name} --years {years}"
+            raise InsufficientFundsError("JOY within --max-price", limit, offer.rent, hint=hint)
+        if offer.is_available:
+            _note_price(offer)
         model_id = joynet.inference.resolve(model) if model else None
         registration = joynet.domains.register(offer, model=model_id)
     _print_registration(registration)
@@ -78,7 +81,10 @@ def renew(name: Name, years: Years = 1) -> None:
       joynet domain renew alice.joy --years 5
     """
     with open_joynet(f"Renewing {name}") as joynet:
-        registration = joynet.domains.renew(joynet.domains.quote(name, years=years))
+        offer = joynet.domains.quote(name, years=years)
+        if not offer.is_available:
+            _note_price(offer)
+        registration = joynet.domains.renew(offer)
     _print_registration(registration)
 
 
@@ -161,7 +167,9 @@ def transfer(
 
     receiver = address_of(ctx(), to)
     with open_joynet(f"Transferring {name}") as joynet:
-        out.confirm(f"Give {name} to {receiver}?")
+        joynet.domains.check_mine(name)
+        if not ctx().dry_run:
+            out.confirm(f"Give {name} to {receiver}?")
         registration = joynet.domains.transfer(name, receiver)
     _print_registration(registration)
 
@@ -187,6 +195,13 @@ def list_names(
             ["name", "expires"], [[n.name, f"{n.expires_at:%Y-%m-%d}"] for n in names]
         ),
     )
+
+
+def _note_price(quote: "Quote") -> None:
+    from joynet_sdk.units import format_joy
+
+    days = quote.duration // 86_400
+    out.note(f"{quote.name}: {format_joy(quote.rent)} for {days} days")
 
 
 def _print_quote(quote: "Quote") -> None:

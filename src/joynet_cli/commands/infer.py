@@ -1,15 +1,19 @@
 """`joynet infer`: run a model on the network."""
 
 import json
+import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from joynet_cli._output import out
-from joynet_cli._session import open_joynet
+from joynet_cli._session import open_joynet, stop_if_dry_run
 
 if TYPE_CHECKING:
+    from joynet_sdk.client import JoyNet
+    from joynet_sdk.errors import ConfigError
     from joynet_sdk.inference.routing import Route
     from joynet_sdk.inference.service import Result
 
@@ -57,6 +61,8 @@ def run(
 
     parse_verify(verify)
     data = read_input(source)
+    if data == source.encode() and re.fullmatch(r"\S*(/\S*|\.\w{1,5})", source):
+        out.note(f"there is no file {source}: taken as the input itself")
     options: dict[str, Any] = {
         "verify": verify,
         "max_price": None if max_price is None else parse_joy(max_price),
@@ -64,13 +70,54 @@ def run(
         "ignore": ignore or (),
         "timeout_s": ctx().timeout_s or DEFAULT_TIMEOUT_S,
     }
-    with open_joynet("Inferring") as joynet:
-        result = joynet.infer(ref, data, **options)
     if save_receipt is not None:
-        from joynet_sdk.paths import atomic_write
+        _check_writable(save_receipt)
+    with open_joynet("Inferring") as joynet:
+        _stop_if_dry_run(joynet, ref, options)
+        _ = joynet.chain.account  # a password is asked for outside the event loop
+        result = joynet.infer(ref, data, **options)
+    problem = _save(result, save_receipt) if save_receipt is not None else None
+    shown = None if problem else save_receipt
+    out.result(_document(result, explain), lambda _: _print(result, explain, shown), error=problem)
 
-        atomic_write(save_receipt, result.receipt_file.encode())
-    out.result(_document(result, explain), lambda _: _print(result, explain, save_receipt))
+
+def _stop_if_dry_run(joynet: "JoyNet", ref: str, options: dict[str, Any]) -> None:
+    """With --dry-run, say whom the call would ask first and what it would cost."""
+    from joynet_cli._session import ctx
+    from joynet_sdk.inference.service import parse_verify
+    from joynet_sdk.units import format_joy
+
+    if not ctx().dry_run:
+        return
+    filters = {key: options[key] for key in ("max_price", "only", "ignore")}
+    ranked = joynet.inference.routes(joynet.inference.resolve(ref), **filters)
+    first = next((route for route in ranked if route.is_eligible), None)
+    seats = parse_verify(options["verify"])
+    whom = f"{seats} nodes drawn by stake" if seats else f"node {first.node_id}" if first else ""
+    price = f"{format_joy(first.price)} a node" if first else ""
+    plan = f"ask {whom} for {price}" if first else "ask nobody: no node fits"
+    stop_if_dry_run(plan, routes=[_route(route) for route in ranked])
+
+
+def _check_writable(path: Path) -> None:
+    """Refuse a place for the receipt before the call is paid for."""
+    from joynet_sdk.errors import ConfigError, NotFoundError
+
+    if not path.parent.is_dir():
+        raise NotFoundError("folder", path.parent, hint=f"mkdir -p {path.parent}")
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise ConfigError(f"cannot write {path}", hint="--save-receipt FILE, in a folder of yours")
+
+
+def _save(result: "Result", path: Path) -> "ConfigError | None":
+    from joynet_sdk.errors import ConfigError
+    from joynet_sdk.paths import atomic_write
+
+    try:
+        atomic_write(path, result.receipt_file.encode())
+    except ConfigError as error:  # the answer is paid for: it is printed all the same
+        return error
+    return None
 
 
 @app.command()

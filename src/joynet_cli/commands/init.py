@@ -76,7 +76,8 @@ def init() -> None:
 
 
 def _print(project: Project) -> None:
-    out.line(f"{'wrote' if project.is_new else 'kept'} {project.project}")
+    wrote = "would write" if current().options["dry_run"] else "wrote"
+    out.line(f"{wrote if project.is_new else 'kept'} {project.project}")
     out.line(f"state lives in {project.home}")
     if project.next:
         out.note("next:\n" + "\n".join(f"  {step}" for step in project.next))

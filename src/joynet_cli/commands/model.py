@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from joynet_cli._output import out
-from joynet_cli._session import open_joynet
+from joynet_cli._session import open_joynet, stop_if_dry_run
 
 if TYPE_CHECKING:
     from joynet_sdk.models import Listing
@@ -53,6 +53,7 @@ def publish(
     with open_joynet("Publishing") as joynet:
         if name is not None:
             joynet.domains.check_mine(name)  # before anything is paid
+        stop_if_dry_run(f"publish {card.title!r} for {format_joy(wei)} a call", price_wei=str(wei))
         manifest = joynet.models.publish(path, card, wei)
         if name is not None:
             joynet.domains.bind_model(name, manifest.model_id)

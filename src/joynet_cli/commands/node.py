@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from joynet_cli._output import out
-from joynet_cli._session import ctx, open_joynet, password_for
+from joynet_cli._session import ctx, open_joynet, password_for, stop_if_dry_run
 
 if TYPE_CHECKING:
+    from joynet_sdk.client import JoyNet
+    from joynet_sdk.errors import NotFoundError
     from joynet_sdk.nodes import NodeInfo
 
 app = typer.Typer(help="Run a node: serve models, vote, earn.", no_args_is_help=True)
@@ -38,6 +40,7 @@ def init(
 
     context = ctx()
     home = Home(context.home)
+    stop_if_dry_run(f"make a node's keys in {home.root} and listen on {host}")
     home.create()
     keys = Keys(context.home)
     if OPERATOR not in keys.names():
@@ -79,17 +82,16 @@ def register(
       joynet node register --account vault --stake 1000
     """
     from joynet_cli.commands.token import address_of
-    from joynet_sdk.chain import Keys
     from joynet_sdk.errors import ConfigError
     from joynet_sdk.p2p.identity import load_or_create, peer_key_path
     from joynet_sdk.units import parse_joy
 
     context = ctx()
-    wei, operator = parse_joy(stake), Keys(context.home).info(OPERATOR).address
-    peer = load_or_create(peer_key_path(context.home))
+    wei, operator = parse_joy(stake), _operator(_home())
     listen = context.settings.p2p.listen
     if any(address.endswith("/tcp/0") for address in listen):
         raise ConfigError("the node has no fixed port to be reached at", hint="joynet node init")
+    peer = load_or_create(peer_key_path(context.home))
     with open_joynet("Registering the node") as joynet:
         node_id = joynet.nodes.register(
             operator=operator,
@@ -127,7 +129,7 @@ def offer(
     wei = parse_joy(price) if price else 0
     with open_joynet("Setting the offer") as joynet:
         model_id = joynet.inference.resolve(ref)
-        node_id = joynet.nodes.by_operator(_operator())
+        node_id = joynet.nodes.by_operator(_operator(_home()))
         if remove:
             joynet.nodes.withdraw_offer(node_id, model_id)
         else:
@@ -152,6 +154,8 @@ def start(
 
     context = ctx()
     settings = context.settings
+    _home()
+    stop_if_dry_run("start the node")
     launch = Launch(
         home=context.home,
         url=resolve_url(context.home, context.network),
@@ -180,8 +184,9 @@ def stop() -> None:
     """
     from joynet_sdk.node import launch
 
+    stop_if_dry_run("stop the node")
     with out.progress("Stopping the node"):
-        pid = launch.stop(ctx().home)
+        pid = launch.stop(_home())
     out.result({"stopped": pid}, lambda _: out.line(f"stopped, pid {pid}"))
 
 
@@ -195,7 +200,7 @@ def status() -> None:
     from joynet_sdk.node.control import ask
     from joynet_sdk.units import format_joy
 
-    report = ask(ctx().home, "status")
+    report = ask(_home(), "status")
 
     def human(_: dict[str, Any]) -> None:
         out.line(f"node {report['node_id']}, up {report['uptime_s']} s, {report['peers']} peers")
@@ -220,7 +225,9 @@ def redeem() -> None:
     from joynet_sdk.node.control import ask
     from joynet_sdk.units import format_joy
 
-    report = ask(ctx().home, "redeem")
+    stop_if_dry_run("redeem the vouchers that the node holds")
+    with out.progress("Redeeming"):
+        report = ask(_home(), "redeem")
     out.result(report, lambda r: out.line(f"redeemed {format_joy(int(r['redeemed']))}"))
 
 
@@ -232,23 +239,38 @@ def earnings(
 ) -> None:
     """Show what the node earned, redeemed and not; or withdraw it.
 
+    In a home whose network `joynet quickstart --keep` left up, all of its nodes.
+
     Examples:
       joynet node earnings
       joynet node earnings --withdraw --account vault
     """
+    homes = _own_nodes()
+    if not homes or (withdraw and homes != [ctx().home]):
+        raise _no_node()
+    with open_joynet() as joynet:
+        rows = [_earned(joynet, home, withdraw) for home in homes]
+
+    def human(_: dict[str, Any]) -> None:
+        for row in rows:
+            _print_earned(row)
+
+    out.result(rows[0] if homes == [ctx().home] else {"nodes": rows}, human)
+
+
+def _earned(joynet: "JoyNet", home: Path, withdraw: bool) -> dict[str, Any]:
+    """What the node of a home earned, amounts in wei; withdrawn when asked for."""
     from joynet_sdk.errors import NotFoundError
     from joynet_sdk.node.control import ask
-    from joynet_sdk.units import format_joy
 
     try:
-        unredeemed = int(ask(ctx().home, "status")["unredeemed"])
-    except NotFoundError:
+        unredeemed = int(ask(home, "status")["unredeemed"])
+    except NotFoundError:  # it does not run
         unredeemed = 0
-    with open_joynet() as joynet:
-        node_id = joynet.nodes.by_operator(_operator())
-        info = joynet.nodes.info(node_id)
-        sent = joynet.nodes.withdraw_earnings(node_id) if withdraw else 0
-    result = {
+    node_id = joynet.nodes.by_operator(_operator(home))
+    info = joynet.nodes.info(node_id)
+    sent = joynet.nodes.withdraw_earnings(node_id) if withdraw else 0
+    return {
         "node_id": node_id,
         "redeemed_wei": str(info.earnings),
         "committees_wei": str(info.committee_balance),
@@ -257,14 +279,15 @@ def earnings(
         "payout": info.payout,
     }
 
-    def human(_: dict[str, Any]) -> None:
-        out.line(f"redeemed    {format_joy(info.earnings)}")
-        out.line(f"committees  {format_joy(info.committee_balance)}")
-        out.line(f"unredeemed  {format_joy(unredeemed)}")
-        if withdraw:
-            out.line(f"sent        {format_joy(sent)} to {info.payout}")
 
-    out.result(result, human)
+def _print_earned(earned: dict[str, Any]) -> None:
+    from joynet_sdk.units import format_joy
+
+    out.line(f"node {earned['node_id']}")
+    for part in ("redeemed", "committees", "unredeemed"):
+        out.line(f"{part:11} {format_joy(int(earned[part + '_wei']))}")
+    if int(earned["withdrawn_wei"]):
+        out.line(f"{'sent':11} {format_joy(int(earned['withdrawn_wei']))} to {earned['payout']}")
 
 
 @app.command()
@@ -279,7 +302,7 @@ def info(
     """
     with open_joynet() as joynet:
         if node_id is None:
-            node_id = joynet.nodes.by_operator(_operator())
+            node_id = joynet.nodes.by_operator(_operator(_home()))
         record = joynet.nodes.info(node_id)
     _print_info(record)
 
@@ -298,7 +321,7 @@ def logs(
     from joynet_sdk.errors import NotFoundError
     from joynet_sdk.paths import Home
 
-    path: Path = Home(ctx().home).logs / "node.log"
+    path: Path = Home(_home()).logs / "node.log"
     if not path.is_file():
         raise NotFoundError("log", path, hint="joynet node start")
     with path.open("rb") as file:
@@ -311,10 +334,41 @@ def logs(
             time.sleep(0.2)
 
 
-def _operator() -> Any:
+def _operator(home: Path) -> Any:
+    """The address of a home's operator key."""
     from joynet_sdk.chain import Keys
 
-    return Keys(ctx().home).info(OPERATOR).address
+    return Keys(home).info(OPERATOR).address
+
+
+def _home() -> Path:
+    """This home, which has a node.
+
+    Raises:
+        NotFoundError: It has none.
+    """
+    home = ctx().home
+    if _own_nodes() != [home]:
+        raise _no_node()
+    return home
+
+
+def _own_nodes() -> list[Path]:
+    """The home itself when it has a node, else those that quickstart keeps below it."""
+    from joynet_sdk.chain import Keys
+
+    home = ctx().home
+    candidates = [home], sorted((home / "quickstart").glob("node-*"))
+    found = ([each for each in some if OPERATOR in Keys(each).names()] for some in candidates)
+    return next(filter(None, found), [])
+
+
+def _no_node() -> "NotFoundError":
+    from joynet_sdk.errors import NotFoundError
+
+    others = _own_nodes()
+    hint = f"a node of the quickstart: --home {others[0]}" if others else "joynet node init"
+    return NotFoundError("node in", ctx().home, hint=hint)
 
 
 def _free_port(host: str) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from joynet_cli._output import out
-from joynet_cli._session import ctx
+from joynet_cli._session import ctx, stop_if_dry_run
 
 app = typer.Typer(help="Look at the peer-to-peer network.", no_args_is_help=True)
 
@@ -44,6 +44,8 @@ def show_id() -> None:
     from joynet_sdk.p2p.identity import load_or_create, peer_key_path
 
     path = peer_key_path(ctx().home)
+    if not path.exists():
+        stop_if_dry_run(f"make a peer key in {path}")
     identity = load_or_create(path)
     addrs = _ask("status")["addrs"] if _is_running() else []
     result = {
@@ -83,6 +85,7 @@ def connect(address: AddressArg) -> None:
     from joynet_sdk.p2p.host import dial_and_ping, parse_peer_address
 
     peer_id = parse_peer_address(address)
+    stop_if_dry_run(f"connect to {peer_id}")
     if not _is_running():
         times = asyncio.run(dial_and_ping(address, 1))
         result = {"peer_id": peer_id, "kept": False, "ms": round(times[0], 3)}

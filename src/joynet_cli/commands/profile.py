@@ -8,7 +8,7 @@ import typer
 
 from joynet_cli._errors import UsageError
 from joynet_cli._output import out
-from joynet_cli._session import current
+from joynet_cli._session import current, stop_if_dry_run
 from joynet_sdk.paths import Home
 
 app = typer.Typer(help="Keep named sets of settings.", no_args_is_help=True)
@@ -71,6 +71,7 @@ def create(
     from joynet_sdk.config import create_profile
 
     changes = dict(_pair(text) for text in settings or [])
+    stop_if_dry_run(f"create profile {name}")
     create_profile(_home(), name, changes)
     out.result(_profile(name), lambda profile: out.line(f"created profile {profile.name}"))
     out.note(f"next: joynet profile use {name}")
@@ -87,6 +88,7 @@ def use(name: Name) -> None:
 
     home = _home()
     find_profile(home, name)
+    stop_if_dry_run(f"use profile {name}")
     change_file(home.config, "user", {PROFILE.key: name}, mode=0o600)
     origin = current().resolved().origins[PROFILE.key]
     if origin.layer != "user":
@@ -104,6 +106,7 @@ def delete(name: Name) -> None:
     from joynet_sdk.config import delete_profile, find_profile
 
     file = find_profile(_home(), name)
+    stop_if_dry_run(f"delete {file}")
     out.confirm(f"Delete profile {name}?")
     delete_profile(_home(), name)
     out.result({"name": name, "file": file}, lambda _: out.line(f"deleted profile {name}"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from joynet_cli._output import out
-from joynet_cli._session import ctx
+from joynet_cli._session import ctx, current, stop_if_dry_run
 
 if TYPE_CHECKING:
     from joynet_sdk.quickstart import Report
@@ -45,17 +45,18 @@ def quickstart(
 
     home = ctx().home
     if down:
+        stop_if_dry_run("stop the network that quickstart left up")
         stopped = network.down(home)
         out.result({"stopped": stopped}, lambda _: out.line(f"stopped {len(stopped)} nodes"))
         return
     options = network.Options(nodes, byzantine, lite, keep)
+    stop_if_dry_run(f"run a network of {nodes} nodes below {home}")
     with out.progress("Starting", total=None) as bar:
 
         def tell(text: str) -> None:
             bar.stage(text)
             if not out.json:
-                with bar.paused():
-                    out.note(f"- {text}")
+                out.note(f"- {text}")
 
         report = network.run(home, options, tell)
     out.result(report, lambda _: _print(report, options.keep, home))
@@ -82,7 +83,9 @@ def _print(report: "Report", keep: bool, home: Path) -> None:
     out.table(["who", "earned", "for"], rows)
     out.line()
     _print_books(report.reconciliation)
-    out.line(f"{len(report.receipts)} receipts verify offline; {report.seconds:g} s in all")
+    count = len(report.receipts)
+    verified = "1 receipt verifies" if count == 1 else f"{count} receipts verify"
+    out.line(f"{verified} offline; {report.seconds:g} s in all")
     out.line()
     _print_next(keep, home, SAMPLE, report.receipts)
 
@@ -105,6 +108,8 @@ def _print_books(books: dict[str, Any]) -> None:
 
 def _print_next(keep: bool, home: Path, sample: Path, receipts: list[str]) -> None:
     joynet = shlex.quote(shutil.which("joynet") or sys.argv[0])
+    if current().options["home"]:
+        joynet += f" --home {shlex.quote(str(home))}"
     out.line("type next:")
     if keep:
         out.line(f"  {joynet} infer run digits.joy {sample} --verify redundant:3")

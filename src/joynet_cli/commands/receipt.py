@@ -1,11 +1,12 @@
 """`joynet receipt`: read and check receipt files, offline."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from joynet_cli._output import out
+from joynet_cli._output import out, to_json
 
 if TYPE_CHECKING:
     from joynet_sdk.receipts import ReceiptFile
@@ -66,26 +67,30 @@ def show(file: File) -> None:
     Examples:
       joynet receipt show seven.receipt
     """
+    from joynet_sdk.units import format_joy
+
     receipt_file = _read(file)
     receipt = receipt_file.receipt
-    out.result(
-        {
-            "chain_id": str(receipt_file.domain.chain_id),
-            "coordinator": receipt_file.domain.coordinator,
-            "job": str(receipt.job_id),
-            "request_id": receipt.request_id,
-            "client": receipt.client,
-            "operator": receipt.operator,
-            "peer_id": receipt.peer_id,
-            "model_id": receipt.model_id,
-            "engine_profile": receipt.engine_profile,
-            "verification": receipt.verification_class,
-            "price_wei": str(receipt.price),
-            "time": receipt.time,
-            "request_bytes": len(receipt_file.request),
-            "response_bytes": len(receipt_file.response),
-        }
-    )
+    price, when = format_joy(receipt.price), datetime.fromtimestamp(receipt.time, UTC)
+    result = {
+        "chain_id": str(receipt_file.domain.chain_id),
+        "coordinator": receipt_file.domain.coordinator,
+        "job": str(receipt.job_id),
+        "request_id": receipt.request_id,
+        "client": receipt.client,
+        "operator": receipt.operator,
+        "peer_id": receipt.peer_id,
+        "model_id": receipt.model_id,
+        "engine_profile": receipt.engine_profile,
+        "verification": receipt.verification_class,
+        "price_wei": str(receipt.price),
+        "time": receipt.time,
+        "request_bytes": len(receipt_file.request),
+        "response_bytes": len(receipt_file.response),
+    }
+    readable = {"price": price, "time": f"{when:%Y-%m-%d %H:%M:%S} UTC"}
+    shown = {key.removesuffix("_wei"): value for key, value in to_json(result).items()}
+    out.result(result, lambda _: out.record(shown | readable))
 
 
 def _read(file: Path) -> "ReceiptFile":
@@ -99,4 +104,7 @@ def _read(file: Path) -> "ReceiptFile":
         raise NotFoundError("receipt file", file) from None
     except OSError as error:
         raise VerificationError(f"{file} cannot be read: {error.strerror}") from None
-    return decode_receipt_file(data)
+    try:
+        return decode_receipt_file(data)
+    except VerificationError as error:
+        raise VerificationError(f"{file} is not a receipt file: {error}") from None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from joynet_cli._output import out
-from joynet_cli._session import ctx
+from joynet_cli._session import ctx, stop_if_dry_run
 
 if TYPE_CHECKING:
     from joynet_sdk.formats import Cid
@@ -122,9 +122,10 @@ def get(
         root = _find(store, cid)
         what = info(store, root)
         size = None if what.is_directory else what.size
+        stop_if_dry_run(f"write {target}")
         with out.progress(f"Writing {target.name}", total=size) as bar:
             done = export(store, root, target, on_bytes=lambda data: bar.advance(len(data)))
-    out.result(done, lambda _: out.line(f"{done.path}: {done.files} files, {done.bytes} bytes"))
+    out.result(done, lambda _: out.line(f"{done.path}: {done.files:,} files, {_size(done.bytes)}"))
 
 
 @app.command()
@@ -189,6 +190,7 @@ def pin_add(
     from joynet_sdk.formats import decode_cid
     from joynet_sdk.storage import pins
 
+    stop_if_dry_run(f"pin {decode_cid(cid)}")
     with _open_store() as store:
         pin = pins.pin(store, decode_cid(cid), name)
     out.result(pin, lambda _: out.line(f"pinned {pin.cid}"))
@@ -204,6 +206,7 @@ def pin_remove(cid: CidArg) -> None:
     from joynet_sdk.formats import decode_cid
     from joynet_sdk.storage import pins
 
+    stop_if_dry_run(f"unpin {decode_cid(cid)}")
     with _open_store() as store:
         pins.unpin(store, decode_cid(cid))
     out.result({"cid": cid, "pinned": False}, lambda _: out.line(f"unpinned {cid}"))
@@ -257,7 +260,7 @@ def gc() -> None:
 
 def _print_collected(done: tuple[int, int, int]) -> None:
     verb = "would remove" if ctx().dry_run else "removed"
-    out.line(f"{verb} {done[0]} blocks, {done[1]} bytes")
+    out.line(f"{verb} {done[0]:,} blocks, {_size(done[1])}")
 
 
 @app.command()
@@ -268,4 +271,14 @@ def stat() -> None:
       joynet store stat --json
     """
     with _open_store() as store:
-        out.result(store.stat())
+        stat = store.stat()
+    limit = "" if stat.quota_bytes is None else f" of {_size(stat.quota_bytes)}"
+    text = f"{stat.blocks:,} blocks, {_size(stat.bytes)}{limit}, {stat.pins:,} pins: {stat.path}"
+    out.result(stat, lambda _: out.line(text))
+
+
+def _size(count: int) -> str:
+    for power, unit in ((9, "GB"), (6, "MB"), (3, "kB")):
+        if count >= 10**power:
+            return f"{count / 10**power:.3g} {unit}"
+    return f"{count} bytes"

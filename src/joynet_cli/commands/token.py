@@ -24,6 +24,8 @@ def info() -> None:
     Examples:
       joynet token info
     """
+    from joynet_sdk.units import format_joy
+
     with open_chain() as session:
         token = session.contract("JoyToken")
         result = {
@@ -35,7 +37,13 @@ def info() -> None:
             "total_supply_wei": str(token.call("totalSupply")),
             "total_staked_wei": str(token.call("total_staked")),
         }
-    out.result(result)
+
+    def human(_: dict[str, Any]) -> None:
+        out.line(f"{result['name']} ({result['symbol']}) at {result['address']}")
+        out.line(f"supply  {format_joy(int(result['total_supply_wei']))}")
+        out.line(f"staked  {format_joy(int(result['total_staked_wei']))}")
+
+    out.result(result, human)
 
 
 @app.command()
@@ -75,7 +83,7 @@ def transfer(
 
     Examples:
       joynet token transfer bob 1.5
-      joynet token transfer 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 250wei --yes
+      joynet token transfer 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 "250 wei"
     """
     from joynet_sdk.units import parse_joy
 

@@ -1,14 +1,15 @@
 """`joynet tx`: the transaction journal."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from joynet_cli._chain import open_chain
 from joynet_cli._output import out
-from joynet_cli._session import ctx
+from joynet_cli._session import ctx, open_joynet, password_for, stop_if_dry_run
 
 if TYPE_CHECKING:
+    from joynet_sdk.chain.accounts import Account
     from joynet_sdk.chain.journal import Job, Step
 
 app = typer.Typer(help="See transactions and resume interrupted work.", no_args_is_help=True)
@@ -31,7 +32,7 @@ def list_jobs(
         documents = [_describe_job(job) for job in jobs]
 
     def human(rows: list[dict[str, Any]]) -> None:
-        cells = [[r["job"], r["state"], r["kind"], r["title"], r["note"]] for r in rows]
+        cells = [[r["job"], r["state"], r["kind"], f"{r['title']:.70}", r["note"]] for r in rows]
         out.table(["job", "state", "kind", "what", "note"], cells)
 
     out.result(documents, human)
@@ -52,7 +53,9 @@ def show(job: Annotated[int, typer.Argument(help="Number of the job.")]) -> None
 
     def human(d: dict[str, Any]) -> None:
         out.line(f"job {d['job']}: {d['title']} ({d['state']}) {d['note']}".rstrip())
-        cells = [[s["step"], s["state"], s["call"], s["nonce"], s["tx"]] for s in d["steps"]]
+        cells = [
+            [s["step"], s["state"], f"{s['call']:.70}", s["nonce"], s["tx"]] for s in d["steps"]
+        ]
         out.table(["step", "state", "call", "nonce", "transaction"], cells)
 
     out.result(document, human)
@@ -71,24 +74,43 @@ def resume(
       joynet tx resume 3
     """
     from joynet_sdk.chain import flows
+    from joynet_sdk.errors import JoyNetError
 
-    with open_chain() as session:
-        resent = flows.restore_lost(session)
+    with open_joynet("Resuming") as joynet:
+        session = joynet.chain
         jobs = [session.journal.job(job)] if job is not None else flows.unfinished(session)
+        stop_if_dry_run(f"resume {len(jobs)} jobs", jobs=[_describe_job(each) for each in jobs])
+        resent = flows.restore_lost(session)
+        problems: list[JoyNetError] = []
         for unfinished in jobs:
+            session.use_account(partial(_signer, unfinished.account))
             out.note(f"job {unfinished.id}: {unfinished.title}")
-            flows.resume(session, unfinished.id)
+            try:
+                flows.resume(session, unfinished.id)
+            except JoyNetError as error:  # told below; the other jobs are not its business
+                problems.append(error)
         done = [_describe_job(session.journal.job(j.id)) for j in jobs]
 
     def human(d: dict[str, Any]) -> None:
         if d["resent"]:
             out.line(f"sent {len(d['resent'])} lost transactions again")
         for each in d["jobs"]:
-            out.line(f"job {each['job']} is {each['state']}: {each['title']}")
+            note = f" ({each['note']})" if each["note"] else ""
+            out.line(f"job {each['job']} is {each['state']}: {each['title']}{note}")
         if not d["jobs"] and not d["resent"]:
             out.line("nothing to resume")
 
-    out.result({"resent": resent, "jobs": done}, human)
+    out.result({"resent": resent, "jobs": done}, human, error=next(iter(problems), None))
+
+
+def _signer(address: str) -> "Account":
+    """The key of a job's account when it is one of this home, else the chosen account."""
+    from joynet_cli._chain import unlock
+    from joynet_sdk.chain import Keys, open_account
+
+    context = ctx()
+    owner = next((key.name for key in Keys(context.home).list() if key.address == address), None)
+    return open_account(context.home, owner, password_for) if owner else unlock(context)
 
 
 def _describe_job(job: "Job") -> dict[str, Any]:

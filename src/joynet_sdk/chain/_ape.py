@@ -22,8 +22,9 @@ from joynet_sdk.chain.rpc import RpcError
 from joynet_sdk.errors import ConfigError, UnavailableError
 
 logger.set_level("ERROR")
-if getattr(signal.getsignal(signal.SIGINT), "__module__", "") == "ape":
-    # `import ape` in the main thread makes Ctrl-C a silent exit; nobody could clean up or say so.
+_is_main = threading.current_thread() is threading.main_thread()
+if _is_main and getattr(signal.getsignal(signal.SIGINT), "__module__", "") == "ape":
+    # `import ape` made Ctrl-C a silent exit: nobody could clean up, or say so.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 _lock = threading.Lock()
 _connected_url: str | None = None

@@ -92,6 +92,36 @@ class Account:
         raise TypeError("an unlocked account cannot be pickled or copied")
 
 
+class LockedAccount(Account):
+    """A key that stays locked: its address is enough to plan a transaction, not to send it."""
+
+    __slots__ = ()
+
+    def __init__(self, name: str, address: Address) -> None:
+        self.name, self.address = name, address
+
+    def sign_message(self, message: bytes) -> bytes:
+        """Zeros in place of a signature, for plans that derive a value from one."""
+        return bytes(65)
+
+    def sign_transaction(self, fields: Mapping[str, Any]) -> SignedTransaction:
+        """Refuse."""
+        raise self._refusal()
+
+    def sign_typed_data(
+        self, domain: Mapping[str, Any], types: Mapping[str, Any], message: Mapping[str, Any]
+    ) -> bytes:
+        """Refuse."""
+        raise self._refusal()
+
+    def sign_digest(self, digest: bytes) -> bytes:
+        """Refuse."""
+        raise self._refusal()
+
+    def _refusal(self) -> AuthError:
+        return AuthError(f"the key of {self.name} is locked: this is a dry run")
+
+
 @dataclass(frozen=True)
 class KeyInfo:
     """A keyfile, still locked.
@@ -240,13 +270,7 @@ def open_account(home: Path, name: str, password: Callable[[str], str]) -> Accou
         password: Asked for the password only when it is needed, with the key's name.
     """
     if name.startswith(_APE_PREFIX):
-        alias = name.removeprefix(_APE_PREFIX)
-        path = Path.home() / ".ape" / "accounts" / f"{alias}.json"
-        if not _NAME.fullmatch(alias) or not path.is_file():
-            raise NotFoundError("Ape account", alias, hint=f"ape accounts generate {alias}")
-        with path.open("rb") as file:
-            document = _parse(file.read(MAX_KEYFILE_BYTES + 1), path)
-        return Account.from_key(_decrypt(document, password(name), name), name=name)
+        return Account.from_key(_decrypt(_ape_keyfile(name), password(name), name), name=name)
     if name == DEPLOYER:
         from joynet_sdk.chain.devnet import Devnet
 
@@ -254,6 +278,27 @@ def open_account(home: Path, name: str, password: Callable[[str], str]) -> Accou
     keys = Keys(home)
     info = keys.info(name)
     return keys.unlock(info.name, password(info.name))
+
+
+def locked_account(home: Path, name: str) -> LockedAccount:
+    """The account that a setting names, without a password.
+
+    Raises:
+        NotFoundError: No such account.
+    """
+    if name.startswith(_APE_PREFIX):
+        return LockedAccount(name, _claimed_address(_ape_keyfile(name), Path(name)))
+    info = Keys(home).info(name)
+    return LockedAccount(info.name, info.address)
+
+
+def _ape_keyfile(name: str) -> dict[str, Any]:
+    alias = name.removeprefix(_APE_PREFIX)
+    path = Path.home() / ".ape" / "accounts" / f"{alias}.json"
+    if not _NAME.fullmatch(alias) or not path.is_file():
+        raise NotFoundError("Ape account", alias, hint=f"ape accounts generate {alias}")
+    with path.open("rb") as file:
+        return _parse(file.read(MAX_KEYFILE_BYTES + 1), path)
 
 
 def parse_secret(raw: bytes) -> bytes:

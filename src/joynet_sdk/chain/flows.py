@@ -27,6 +27,7 @@ from joynet_sdk.errors import ConfigError, RevertedError
 if TYPE_CHECKING:
     from joynet_sdk.chain.session import ChainSession, Contract
 
+MAX_APPROVALS = 16  # of one job, each lost to another one
 Flow = Callable[["Run"], Any]
 _flows: dict[str, Flow | str] = {}
 
@@ -88,6 +89,23 @@ class Run:
             title, contract.name, function, args, self.job.account, contract.address, data, value
         )
         return self._receipt(step, plan, contract)
+
+    def approve(self, token: "Contract", spender: str, amount: int, *, before: str) -> None:
+        """Allow `spender` to take tokens in a later step, anew if another job has used that up.
+
+        Args:
+            token: JoyToken.
+            spender: Address that takes them.
+            amount: Wei.
+            before: Name of the step that takes them.
+        """
+        self.transact("approve", token, "approve", spender, amount)
+        for attempt in range(2, MAX_APPROVALS + 1):
+            later = self.session.journal.step(self.job.id, before)
+            is_taken = later is not None and later.state != "planned"
+            if is_taken or token.call("allowance", self.job.account, spender) >= amount:
+                return
+            self.transact(f"approve {attempt}", token, "approve", spender, amount)
 
     def deploy(self, step: str, name: str, *args: Any) -> "Contract":
         """Deploy a shipped contract, once in the life of the job."""

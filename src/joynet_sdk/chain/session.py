@@ -85,6 +85,7 @@ class ChainSession:
         self._provider: NodeProvider | None = None
         self._deployment: Deployment | None = None
         self._lock = threading.RLock()
+        self._interrupted = threading.Event()
 
     def __enter__(self) -> Self:
         return self
@@ -201,7 +202,20 @@ class ChainSession:
         while not is_true():
             if time.monotonic() > deadline:
                 raise PendingError(f"still waiting for {what}")
-            time.sleep(POLL_S)
+            self.pause(POLL_S)
+
+    def interrupt(self) -> None:
+        """End the waits of other threads soon (Ctrl-C); nothing more is signed."""
+        self._interrupted.set()
+
+    def pause(self, seconds: float = 0.0) -> None:
+        """Wait a little, between two polls or not at all.
+
+        Raises:
+            PendingError: `interrupt` was called.
+        """
+        if self._interrupted.wait(seconds):
+            raise PendingError("interrupted", hint="joynet tx resume")
 
     # --- contracts
 

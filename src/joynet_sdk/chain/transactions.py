@@ -19,12 +19,14 @@ from joynet_sdk.errors import (
     JoyNetError,
     NotFoundError,
     PendingError,
+    RevertedError,
 )
 
 if TYPE_CHECKING:
     from joynet_sdk.chain.session import ChainSession
 
 GAS_MARGIN = 1.25  # what is used may grow between the simulation and the block
+GAS_SPARE = 30_000  # a storage slot that was in use when simulated and is empty when mined
 MIN_TIP_WEI = 10**6
 BASE_FEE_HEADROOM = 3  # survives nine full blocks in a row (EIP-1559: +12.5% each)
 POLL_S = 0.05
@@ -137,7 +139,7 @@ def simulate(session: "ChainSession", plan: Plan) -> Plan:
     block = session.block("latest")
     base_fee = quantity(block.get("baseFeePerGas", "0x0"))
     tip = max(quantity(session.rpc.call("eth_maxPriorityFeePerGas")), MIN_TIP_WEI)
-    limit = min(int(gas * GAS_MARGIN), quantity(block["gasLimit"]))
+    limit = min(int(gas * GAS_MARGIN) + GAS_SPARE, quantity(block["gasLimit"]))
     max_fee = base_fee * BASE_FEE_HEADROOM + tip
     plan = replace(plan, gas=limit, max_fee_per_gas=max_fee, max_priority_fee_per_gas=tip)
     have = session.balance(plan.sender)
@@ -186,6 +188,7 @@ def send(session: "ChainSession", job: Job, name: str, plan: Plan) -> Step:
     if step is None or step.state == "planned":
         plan = simulate(session, plan)
         session.confirm(plan)
+        session.pause()
         call = {"contract": plan.contract, "function": plan.function, "args": plain(plan.args)}
         step = session.journal.plan(job, name, plan.receiver, call, plan.value)
         step = _sign_and_broadcast(session, step, plan)
@@ -265,14 +268,14 @@ def settle(session: "ChainSession", step: Step) -> Step:
         ReplacedError: Another transaction used its nonce.
         PendingError: Still not mined after the session's time-out.
     """
-    if step.state == "replaced":
-        raise ReplacedError(step)
     assert step.hash is not None, "only signed steps are settled"
     deadline = time.monotonic() + session.timeout_s
     while True:
         receipt = session.rpc.call("eth_getTransactionReceipt", step.hash)
-        if receipt is not None:
+        if receipt is not None:  # also when it was given up for lost
             return _finish(session, step, receipt)
+        if step.state == "replaced":
+            raise ReplacedError(step)
         if session.rpc.call("eth_getTransactionByHash", step.hash) is None:
             _resend(session, step)
         if time.monotonic() > deadline:
@@ -280,7 +283,7 @@ def settle(session: "ChainSession", step: Step) -> Step:
                 f"transaction {step.hash} is not mined after {session.timeout_s:g} s",
                 hint=f"joynet tx resume {step.job}",
             )
-        time.sleep(POLL_S)
+        session.pause(POLL_S)
 
 
 def _resend(session: "ChainSession", step: Step) -> None:
@@ -318,6 +321,9 @@ def _why_it_failed(session: "ChainSession", step: Step, receipt: dict[str, Any])
     try:
         session.rpc.call("eth_call", request, hex(quantity(receipt["blockNumber"]) - 1))
     except RpcError as error:
+        if "outofgas" in error.text.lower().replace(" ", ""):
+            hint = "run it again: something changed since it was simulated"
+            return RevertedError(contract, "out of gas", hint=hint)
         return explain(error, contract)
     if quantity(receipt["gasUsed"]) >= quantity(tx["gas"]):
         return InsufficientFundsError("gas", quantity(tx["gas"]), quantity(tx["gas"]) + 1)

@@ -121,7 +121,7 @@ def committee_flow(run: Run) -> Verdict:
     salt, data = bytes.fromhex(args["salt"][2:]), bytes.fromhex(args["input"][2:])
     total = int(args["total"])
     stage(f"paying {format_joy(total)} for a committee of {args['n']}")
-    run.transact("approve", token, "approve", proof.address, total)
+    run.approve(token, proof.address, total, before="request")
     requested = run.transact(
         "request",
         proof,
@@ -196,20 +196,30 @@ def _finalise(run: Run, proof: Any, job_id: int) -> None:
 def _propose(run: Run, proof: Any, job_id: int) -> None:
     """Propose the member whose vector most others are close to, if nobody proposed as good."""
     job, members = proof.call("job", job_id), proof.call("members", job_id)
-    outputs = revealed_outputs(run.session, job_id, job["request_block"])
-    by_seat = [outputs.get(m["node_id"], b"") for m in members]
-    support = [_support(own, by_seat, job["tolerance"]) for own in by_seat]
-    best = max(range(len(by_seat)), key=support.__getitem__)
-    if support[best] > proof.call("proposal", job_id)[1]:
+    best, support, by_seat = best_proposal(run.session, job_id, job, members)
+    if support > proof.call("proposal", job_id)[1]:
         run.transact("propose", proof, "propose", job_id, best, by_seat)
 
 
+def best_proposal(
+    chain: Chain, job_id: int, job: Mapping[str, Any], members: list[dict[str, Any]]
+) -> tuple[int, int, list[bytes]]:
+    """The seat whose vector most others are close to, how many, and all outputs by seat."""
+    outputs = revealed_outputs(chain, job_id, job["request_block"])
+    by_seat = [outputs.get(m["node_id"], b"") for m in members]
+    support = [_support(own, by_seat, job["tolerance"]) for own in by_seat]
+    best = max(range(len(by_seat)), key=support.__getitem__)
+    return best, support[best], by_seat
+
+
 def _support(own: bytes, outputs: list[bytes], tolerance: int) -> int:
-    """How many outputs lie within the tolerance of `own`."""
+    """How many outputs equal `own` or, as vectors, lie within the tolerance of it."""
     import numpy as np
 
     if not own:
         return 0
+    if len(own) % 2:  # not a vector: a member may reveal any bytes
+        return outputs.count(own)
     mine = np.frombuffer(own, ">i2").astype(np.int32)
     close = 0
     for other in outputs:

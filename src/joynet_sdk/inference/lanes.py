@@ -9,8 +9,9 @@ import hashlib
 import os
 import secrets
 import sqlite3
+import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -81,9 +82,8 @@ class Lane:
         row, channel = self._book.row(self), self.channel
         assert row.request_id is None, "the lane's last request is settled first"
         calls, amount = row.answered_calls + 1, max(row.amount, row.answered_amount + price)
-        self._book.write(
-            self, replace(row, calls=calls, amount=amount, request_id=request_id, price=price)
-        )
+        promised = replace(row, calls=calls, amount=amount, request_id=request_id, price=price)
+        self._book.write(self, promised, synced=True)
         return Voucher(
             channel.payer, channel.operator, channel.model_id, self.number, calls, amount
         )
@@ -128,25 +128,26 @@ class _Row:
 
 
 class VoucherBook:
-    """SQLite (WAL, full sync) plus one lock file a lane."""
+    """SQLite (WAL) plus one lock file a lane; safe from any thread."""
 
     def __init__(self, folder: Path) -> None:
         self._locks = folder / "lanes"
         self._locks.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._path = folder / "vouchers.db"
-        with closing(self._connect()) as db, db:
-            db.executescript(_SCHEMA)
-            db.execute(
+        self._db = sqlite3.connect(folder / "vouchers.db", timeout=10, check_same_thread=False)
+        self._turn = threading.Lock()
+        self._db.execute("PRAGMA journal_mode = WAL")
+        with self._db:
+            self._db.executescript(_SCHEMA)
+            self._db.execute(
                 "INSERT INTO book SELECT ? WHERE NOT EXISTS (SELECT 1 FROM book)",
                 (secrets.randbits(46),),
             )
-            self._base = db.execute("SELECT base FROM book").fetchone()[0]
+        self._base = self._db.execute("SELECT base FROM book").fetchone()[0]
 
-    def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, timeout=10)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        return db
+    def close(self) -> None:
+        """Flush and close."""
+        with self._turn:
+            self._db.close()
 
     @contextmanager
     def lease(self, channel: Channel) -> Iterator[Lane]:
@@ -182,8 +183,8 @@ class VoucherBook:
 
     def promised(self, domain: Domain, payer: Address, operator: Address) -> int:
         """Wei of every voucher ever signed for an operator, over all models and lanes."""
-        with closing(self._connect()) as db:
-            rows = db.execute(
+        with self._turn:
+            rows = self._db.execute(
                 "SELECT amount FROM lanes"
                 " WHERE chain_id = ? AND coordinator = ? AND payer = ? AND operator = ?",
                 (str(domain.chain_id), domain.coordinator, payer, operator),
@@ -192,8 +193,8 @@ class VoucherBook:
 
     def row(self, lane: Lane) -> _Row:
         """A lane's state; for `Lane`."""
-        with closing(self._connect()) as db:
-            row = db.execute(
+        with self._turn:
+            row = self._db.execute(
                 "SELECT calls, amount, answered_calls, answered_amount, request_id, price"
                 f" FROM lanes WHERE {_ONE_LANE}",
                 (*lane.channel.key, str(lane.number)),
@@ -202,10 +203,16 @@ class VoucherBook:
             _Row(row[0], int(row[1]), row[2], int(row[3]), row[4], int(row[5])) if row else _Row()
         )
 
-    def write(self, lane: Lane, row: _Row) -> None:
-        """Store a lane's state; for `Lane`."""
-        with closing(self._connect()) as db, db:
-            db.execute(
+    def write(self, lane: Lane, row: _Row, *, synced: bool = False) -> None:
+        """Store a lane's state; for `Lane`.
+
+        Args:
+            synced: On disk before it returns, as a promise must be. What became of a promise need
+                not be: after a power cut the lane is settled with its node once more.
+        """
+        with self._turn, self._db:
+            self._db.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
+            self._db.execute(
                 "INSERT OR REPLACE INTO lanes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *lane.channel.key,

@@ -1,6 +1,7 @@
 """Run a model on the network: find nodes, pay, ask, and check what comes back."""
 
 import asyncio
+import hashlib
 import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
@@ -204,9 +205,8 @@ class Inference:
         eligible = [route for route in ranked if route.is_eligible]
         if not eligible:
             reasons = "; ".join(f"node {r.node_id}: {r.reason}" for r in ranked)
-            raise NotFoundError(
-                "node for", f"{ref} ({reasons or 'nobody offers it'})", hint="--explain shows why"
-            )
+            hint = "loosen --max-price, --only or --ignore" if ranked else "joynet node offer"
+            raise NotFoundError("node for", f"{ref} ({reasons or 'nobody offers it'})", hint=hint)
         async with self._open_client() as client:
             manifest, request = await self._prepare(client, model_id, eligible, data)
             if seats:
@@ -269,11 +269,7 @@ class Inference:
             voucher = lane.promise(call.request_id, route.price)
             await self._cover(lane, route)
             signature = sign(self.domain, voucher, me)
-            try:
-                answer = await self._ask(client, call, voucher, signature)
-            except RefusedError:
-                lane.unanswered()
-                raise
+            answer = await self._ask(client, call, voucher, signature)
             self._check(answer, call, voucher)
             lane.answered()
         return ReceiptFile(
@@ -362,9 +358,12 @@ class Inference:
             "model_id": voucher.model_id,
             "request_digest": salted_digest(call.salt, call.data),
             "verification_class": "none",
-            "price": call.route.price,
             "voucher_hash": signing_hash(self.domain, voucher),
         }
+        if receipt.price > call.route.price:
+            raise VerificationError(
+                f"the receipt says {receipt.price} wei, at most {call.route.price} were offered"
+            )
         check_receipt(self.domain, answer, receipt, call.salt, expected)
 
     # --- a committee ----------------------------------------------------------------------------
@@ -417,7 +416,7 @@ class Inference:
             try:
                 peer_id = await client.connect(route.addresses)
                 answer = await client.job(peer_id, verdict.job_id)
-                file = self._check_job(answer, route, manifest.model_id, data, verdict)
+                file = self._check_job(answer, route, manifest, data, verdict)
             except (UnavailableError, RefusedError, VerificationError) as error:
                 problem = error
                 continue
@@ -439,16 +438,22 @@ class Inference:
         self,
         answer: Answer,
         route: Route,
-        model_id: ModelId,
+        manifest: Manifest,
         data: bytes,
         verdict: committee.Verdict,
     ) -> ReceiptFile:
+        digest = "0x" + hashlib.sha256(answer.output).hexdigest()
+        exact = manifest.verification == "exact"
+        if digest not in ({"0x" + verdict.winner.hex()} if exact else verdict.votes):
+            raise VerificationError(
+                f"the receipt is for another answer than what won job {verdict.job_id}"
+            )
         salt = verdict.job_id.to_bytes(32, "big")
         expected = {
             "job_id": verdict.job_id,
             "client": self._chain.account.address,
             "operator": route.operator,
-            "model_id": model_id,
+            "model_id": manifest.model_id,
             "request_digest": salted_digest(salt, data),
         }
         check_receipt(self.domain, answer, answer.receipt, salt, expected)

@@ -174,6 +174,7 @@ class Node:
         with contextlib.suppress(JoyNetError, TimeoutError):
             await asyncio.wait_for(self._redeemer.redeem(), STOP_S)
         await self._control.stop()
+        await self._committee.close()
         await self._host.stop()
         await self._workers.close()
         self._ledger.close()

@@ -83,7 +83,9 @@ class Heartbeats:
         seen, answer = self._registered.get(operator, (0.0, False))
         if not answer or time.monotonic() - seen > KNOWN_S:
             answer = await asyncio.to_thread(self._look_up, operator, peer_id)
-            self._registered[operator] = (time.monotonic(), answer)
+            self._registered.pop(operator, None)
+            if answer:  # strangers are free to make, and would fill the memory
+                self._registered[operator] = (time.monotonic(), answer)
         return answer
 
     def _look_up(self, operator: str, peer_id: str) -> bool:

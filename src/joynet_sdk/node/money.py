@@ -2,7 +2,10 @@
 
 import asyncio
 import time
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import asdict
+from typing import Any
 
 from joynet_sdk.errors import RevertedError
 from joynet_sdk.logs import get_logger
@@ -15,6 +18,7 @@ log = get_logger(__name__)
 
 FRESH_S = 10.0  # what is set aside shrinks only by a thaw, which takes far longer
 MAX_PAYERS = 4096  # whose allocation is remembered
+READS = 2  # of the chain at once for callers: more wait, and committee votes do not
 BATCH = 16  # vouchers per transaction, as the contract takes them
 
 
@@ -25,6 +29,7 @@ class EscrowView:
         self._coordinator = chain.contract("NodeCoordinator")
         self._operator = operator
         self._seen: dict[Address, tuple[float, int]] = {}
+        self._reads = asyncio.Semaphore(READS)
 
     def allocated(self, payer: Address) -> int:
         """Wei set aside and not thawing, redeemed or not; 0 when not seen lately."""
@@ -33,25 +38,23 @@ class EscrowView:
 
     async def refresh(self, payer: Address) -> None:
         """Read the payer's allocation."""
-        allocation = await asyncio.to_thread(
-            self._coordinator.call, "allocation", payer, self._operator
-        )
+        allocation = await self._read("allocation", payer, self._operator)
         if len(self._seen) >= MAX_PAYERS:
             self._seen.clear()
         self._seen[payer] = (time.monotonic(), allocation["amount"] - allocation["thawing"])
 
     async def redeemed(self, payer: Address) -> int:
         """Wei of the payer's escrow that this node ever redeemed."""
-        allocation = await asyncio.to_thread(
-            self._coordinator.call, "allocation", payer, self._operator
-        )
-        return int(allocation["redeemed"])
+        return int((await self._read("allocation", payer, self._operator))["redeemed"])
 
     async def channel(self, voucher: Voucher) -> tuple[int, int]:
         """(calls, wei) of the highest voucher that the contract saw on the voucher's lane."""
-        channel = _channel_of(voucher)
-        calls, amount = await asyncio.to_thread(lambda: self._coordinator.call("channel", *channel))
+        calls, amount = await self._read("channel", *_channel_of(voucher))
         return int(calls), int(amount)
+
+    async def _read(self, function: str, *args: object) -> Any:
+        async with self._reads:
+            return await asyncio.to_thread(self._coordinator.call, function, *args)
 
 
 class Redeemer:
@@ -66,15 +69,16 @@ class Redeemer:
         """Wei promised to this node and not yet redeemed."""
         return sum(held.voucher.amount - held.redeemed for held in self._ledger.unredeemed())
 
-    async def redeem(self) -> int:
-        """Redeem what escrow covers; returns the wei taken."""
+    async def redeem(self, only: Collection[Address] | None = None) -> int:
+        """Redeem what escrow covers, of all payers or of some; returns the wei taken."""
         async with self._busy:
-            return await asyncio.to_thread(self._redeem)
+            return await asyncio.to_thread(self._redeem, only)
 
-    def _redeem(self) -> int:
+    def _redeem(self, only: Collection[Address] | None) -> int:
         self._sync()  # an earlier run may have died after redeeming
         held = self._ledger.unredeemed()
-        covered = {payer for payer in {h.voucher.payer for h in held} if self._left(payer)}
+        payers = {h.voucher.payer for h in held if only is None or h.voucher.payer in only}
+        covered = {payer for payer in payers if self._left(payer)}
         held = [each for each in held if each.voucher.payer in covered]
         if not held:
             return 0
@@ -115,15 +119,24 @@ class Redeemer:
                 self._ledger.set_redeemed(held.voucher, paid)
 
     async def redeem_if_thawing(self) -> None:
-        """Redeem at once when a payer with open vouchers starts to take its escrow back."""
-        for payer in {held.voucher.payer for held in self._ledger.unredeemed()}:
-            allocation = await asyncio.to_thread(
+        """Redeem at once from payers that take back escrow which their open vouchers need.
+
+        A thaw that leaves enough waits for the bulk: it costs its payer nothing, redeeming gas.
+        """
+        open_wei: Counter[Address] = Counter()
+        for held in self._ledger.unredeemed():
+            open_wei[held.voucher.payer] += held.voucher.amount - held.redeemed
+        endangered = []
+        for payer, wei in open_wei.items():
+            held_for = await asyncio.to_thread(
                 self._coordinator.call, "allocation", payer, self._operator
             )
-            if allocation["thawing"]:
-                log.info("thaw_seen", payer=payer)
-                await self.redeem()
-                return
+            left = held_for["amount"] - held_for["redeemed"] - held_for["thawing"]
+            if held_for["thawing"] and wei > left:
+                endangered.append(payer)
+        if endangered:
+            log.info("thaw_seen", payers=endangered)
+            await self.redeem(endangered)
 
 
 def _channel_of(voucher: Voucher) -> tuple[Address, Address, bytes, int]:

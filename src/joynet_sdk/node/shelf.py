@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from joynet_sdk.compute.workers import Workers
-from joynet_sdk.errors import JoyNetError
+from joynet_sdk.errors import JoyNetError, NotFoundError
 from joynet_sdk.formats import RAW, Cid, Manifest, decode_cid
 from joynet_sdk.logs import get_logger
 from joynet_sdk.node.serving import Served
@@ -123,8 +123,9 @@ class Shelf:
 
     async def run(self, manifest: Manifest, data: bytes) -> bytes:
         """Run the model's engine."""
-        entry = self._entries[manifest.model_id]
-        assert entry.folder is not None, "only served models run"
+        entry = self._entries.get(manifest.model_id)
+        if entry is None or entry.folder is None:  # the offer was withdrawn since `served`
+            raise NotFoundError("offered model", "0x" + manifest.model_id.hex())
         output = await self._workers.run(manifest, entry.folder, data)
         entry.last_used = time.monotonic()
         return self._fault(output) if self._fault else output

@@ -5,7 +5,7 @@ from importlib import metadata
 from joynet_sdk.errors import MissingDependencyError
 
 MINIMUM = (0, 8)
-INSTALL = 'pip install "joynet-sdk[p2p]" && pip install --no-deps "libp2p==0.8.1" "py-cid==0.5.0"'
+INSTALL = 'pip install "libp2p==0.8.1"'  # last: another package's bound would take it back
 
 
 def require_libp2p() -> str:

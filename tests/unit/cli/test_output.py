@@ -170,8 +170,8 @@ def test_bytes_go_out_unchanged(noun, joynet):
     [
         ({}, 2, "error: Pay 3 JOY? needs a yes, and there is no terminal\nhint: --yes\n"),
         ({"tty": True, "stdin": "y\n"}, 0, "Pay 3 JOY? [y/N] "),
-        ({"tty": True, "stdin": "n\n"}, 1, "cancelled, nothing was changed"),
-        ({"tty": True, "stdin": ""}, 1, "cancelled, nothing was changed"),
+        ({"tty": True, "stdin": "n\n"}, 1, "cancelled, nothing more was done"),
+        ({"tty": True, "stdin": ""}, 1, "cancelled, nothing more was done"),
     ],
 )
 def test_confirm(joynet, noun, options, exit_code, stderr):

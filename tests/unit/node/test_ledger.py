@@ -152,7 +152,7 @@ def test_a_thaw_is_answered_by_redeeming(node):
     serve(node, 1)
     asyncio.run(node.redeemer.redeem_if_thawing())
     assert node.coordinator.redeemed == 0
-    node.coordinator.allocations[PAYER.address].thawing = 900
+    node.coordinator.allocations[PAYER.address].thawing = 1000
     asyncio.run(node.redeemer.redeem_if_thawing())
     assert node.coordinator.redeemed == PRICE
 

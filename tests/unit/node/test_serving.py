@@ -134,6 +134,15 @@ def test_price_may_rise_and_fall(node):
     assert isinstance(ask(node, next_call), wire.InferAnswer)
 
 
+def test_credit_is_spent_once(node):
+    """25 wei pay for two calls of 10, not for three."""
+    for number in (1, 2):
+        call = request(voucher(number, 25), request_id=bytes([number]) * 16)
+        assert isinstance(ask(node, call), wire.InferAnswer)
+    assert code(node, request(voucher(3, 25), request_id=b"3" * 16)) == "payment_required"
+    assert code_or_ok(node, request(voucher(3, 30), request_id=b"4" * 16)) == "ok"
+
+
 def test_unknown_model_and_malformed_frames(node):
     stranger = voucher(1, PRICE, model=b"\x07" * 32)
     assert code(node, request(stranger)) == "unknown_model"
@@ -335,9 +344,8 @@ def test_a_lane_takes_one_request_at_a_time(node):
         node.catalogue.gate = asyncio.Event()
         first = asyncio.create_task(node.server.handle(request(PROMISE), "peer"))
         await node.catalogue.started.wait()
-        second = await node.server.handle(
-            request(voucher(2, 2 * PRICE), request_id=b"2" * 16), "peer"
-        )
+        frame = request(voucher(2, 2 * PRICE), request_id=b"2" * 16)
+        second = await asyncio.wait_for(node.server.handle(frame, "peer"), 10)
         node.catalogue.gate.set()
         return read(await first), read(second)
 

@@ -117,7 +117,7 @@ def test_candidates_without_provision_never_count(coordinator, node, model):
     assert coordinator.candidates(model_id, 5, 0) == []
 
 
-def test_candidate_weight_follows_reputation_and_free_provision(
+def test_candidate_weight_follows_reputation_and_provision_but_not_locked_bonds(
     coordinator, node, model, provision, poi
 ):
     model_id = model()
@@ -125,8 +125,8 @@ def test_candidate_weight_follows_reputation_and_free_provision(
     provision(node.vault, 1_000 * JOY)
     coordinator.report(node.id, False, sender=poi)
     coordinator.lock_bond(node.vault, 400 * JOY, sender=poi)
-    [candidate] = coordinator.candidates(model_id, 5, 0)
-    assert candidate.weight == 540 * JOY  # 600 free x 0.9
+    [candidate] = coordinator.candidates(model_id, 5, 1_000 * JOY)
+    assert candidate.weight == 900 * JOY  # 1,000 x 0.9
 
 
 @pytest.fixture
@@ -161,12 +161,17 @@ def test_full_list(coordinator, full_list, register, provision, poi):
     # Draws read the whole list on chain: keep it well inside a block.
     assert coordinator._computation.get_gas_used() < 3_000_000
 
-    # What is locked does not count: 1,005 - 1,000 is now the lowest.
-    coordinator.lock_bond(nodes[5].vault, 1_000 * JOY, sender=poi)
+    # What is locked counts for a rival, or clients could empty the list by ordering jobs, ...
+    coordinator.lock_bond(nodes[5].vault, 1_005 * JOY, sender=poi)
     second = register("second")
     provision(second.vault, 6 * JOY)
-    coordinator.set_offer(second.id, model_id, 5, 0, sender=second.vault)
-    assert nodes[5].id not in coordinator.offers_of(model_id)
+    with boa.reverts("NodeCoordinator: list is full of larger provisions"):
+        coordinator.set_offer(second.id, model_id, 5, 0, sender=second.vault)
+    # ... and not for an entrant.
+    provision(second.vault, 2_000 * JOY)
+    coordinator.lock_bond(second.vault, 2_000 * JOY, sender=poi)
+    with boa.reverts("NodeCoordinator: list is full of larger provisions"):
+        coordinator.set_offer(second.id, model_id, 5, 0, sender=second.vault)
 
     # An inactive node counts as nothing, but an entrant needs something.
     coordinator.set_active(nodes[9].id, False, sender=nodes[9].vault)

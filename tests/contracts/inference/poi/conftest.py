@@ -288,7 +288,7 @@ class Network:
         accounts = {self.client, self.publisher}
         locked: dict[str, int] = {}
         for node in self.nodes.values():
-            accounts |= {node.vault, node.operator, node.payout}
+            accounts |= {node.vault, node.payout}
             locked[node.vault] = 0
         owed = self.poi.fees() + sum(self.poi.claimable(account) for account in accounts)
         for job_id in range(1, self.poi.job_count() + 1):

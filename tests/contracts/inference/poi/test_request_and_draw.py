@@ -23,6 +23,8 @@ def reference_draw(seed, candidates, seats, broke=()):
         weights = [0 if c[1] == vault else w for c, w in zip(candidates, weights, strict=True)]
         if vault not in broke:
             seated.append(candidates[chosen][0])
+        elif attempt - len(seated) >= (seats + 1) // 2:
+            break
     return seated
 
 
@@ -161,6 +163,25 @@ def test_vault_that_cannot_lock_any_more_is_passed_over(network, exact, joy):
     assert first.id not in seated
     assert seated == reference_draw(seed, job.candidates, 3, broke={first.vault})
     network.check()
+
+
+def test_draw_that_passes_over_too_many_is_void(network, exact, joy):
+    """Two of three seats may be passed over; with a third the committee would be chosen."""
+    network.add_nodes(4, exact)
+    for broken, is_void in [(2, False), (3, True)]:
+        job = network.request(exact)
+        seed = ready(network, job)
+        first = reference_draw(seed, job.candidates, 7)[:broken]
+        gone = {network.nodes[node_id].vault for node_id in first}
+        with boa.env.anchor():
+            for vault in gone:
+                joy.request_deprovision(network.coordinator, network.PROVISION, sender=vault)
+            network.poi.draw(job.id, job.salt, job.candidates)
+            seated = [m.node_id for m in network.members(job)]
+            assert (network.status(job) == network.REFUNDED) == is_void
+            if not is_void:
+                assert seated == reference_draw(seed, job.candidates, 3, gone)
+            network.check()
 
 
 def test_too_few_seats_refund_everything(network, exact, joy):
