@@ -1,7 +1,7 @@
 """What a MiniLM call over the network costs more than the bare transformers call, and where.
 
-A whole network with one node is brought up; its node is started again with timed steps. Both
-calls run one after the other, warmed up; medians of RUNS.
+A whole network with one node is brought up; its node is started again with timed steps. Bare
+and paid calls take turns; medians of RUNS.
 """
 
 import asyncio
@@ -11,11 +11,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from benchmarks.stopwatch import Stopwatch, cpu_ms, machine
 from joynet_sdk import quickstart
@@ -56,15 +56,24 @@ class Cost:
     cpu: float
 
 
-def measure(call: Callable[[], Any], pids: Callable[[], list[int]]) -> Cost:
-    """Median of RUNS calls."""
-    walls, cpus = [], []
-    for _ in range(RUNS):
-        before, started = sum(map(cpu_ms, pids())), time.perf_counter()
-        call()
-        walls.append(1000 * (time.perf_counter() - started))
-        cpus.append(sum(map(cpu_ms, pids())) - before)
-    return Cost(median(walls), median(cpus))
+class Meter:
+    """Costs of the calls made inside `measuring`."""
+
+    def __init__(self, pids: Callable[[], list[int]]) -> None:
+        self._pids, self._costs = pids, list[Cost]()
+
+    @contextmanager
+    def measuring(self) -> Iterator[None]:
+        """Measure the block."""
+        before, started = sum(map(cpu_ms, self._pids())), time.perf_counter()
+        yield
+        wall = 1000 * (time.perf_counter() - started)
+        self._costs.append(Cost(wall, sum(map(cpu_ms, self._pids())) - before))
+
+    def median(self) -> Cost:
+        """Of the last RUNS."""
+        last = self._costs[-RUNS:]
+        return Cost(median(c.wall for c in last), median(c.cpu for c in last))
 
 
 def bare_call(store_home: Path, model_id: bytes) -> Callable[[], bytes]:
@@ -119,24 +128,20 @@ def tree(root: int) -> list[int]:
     return [root, *(pid for child in children for pid in tree(int(child)))]
 
 
-async def network_calls(
-    joynet: AsyncJoyNet, watch: Stopwatch, pids: Callable[[], list[int]]
-) -> Cost:
-    """Calls over one kept libp2p host, as an application makes them."""
-    walls, cpus = [], []
+async def call_both(
+    joynet: AsyncJoyNet, watch: Stopwatch, bare: Meter, paid: Meter, engine: Callable[[], bytes]
+) -> None:
+    """Bare and paid calls in turn; the paid ones over one kept host, as applications make them."""
     async with joynet.connected():
-        assert joynet._client is not None, "inside `connected`"
         watch.watch(joynet._client, "infer", "round trip")
         watch.watch(joynet.inference, "run", "all")
         for number in range(WARM_UP + RUNS):
             if number == WARM_UP:
                 watch.forget()
-            before, started = sum(map(cpu_ms, pids())), time.perf_counter()
-            await joynet.inference.run("minilm.joy", TEXT.encode())
-            if number >= WARM_UP:
-                walls.append(1000 * (time.perf_counter() - started))
-                cpus.append(sum(map(cpu_ms, pids())) - before)
-    return Cost(median(walls), median(cpus))
+            with bare.measuring():
+                engine()
+            with paid.measuring():
+                await joynet.inference.run("minilm.joy", TEXT.encode())
 
 
 def run(tell: Callable[[str], None] = print) -> str:
@@ -155,20 +160,18 @@ def _measure(home: Path, report: quickstart.Report) -> str:
     node_home, trace = Path(report.nodes[0]["home"]), home / "trace.json"
     start_traced(node_home, report, trace)
     node = read_control(node_home).process.pid
-    bare = bare_call(node_home, bytes.fromhex(report.models["minilm.joy"][2:]))
-    for _ in range(WARM_UP):
-        bare()
-    alone = measure(bare, lambda: [os.getpid()])
+    engine = bare_call(node_home, bytes.fromhex(report.models["minilm.joy"][2:]))
     watch = Stopwatch()
     for owner, function, name in CLIENT_STEPS:
         watch.watch(owner, function, name)
     password = (home / "quickstart/password").read_text().strip()
     settings = Settings(network=report.url, account=quickstart.CLIENT)
     joynet = AsyncJoyNet(home, settings, password=lambda _: password)
-    whole = asyncio.run(network_calls(joynet, watch, lambda: [os.getpid(), *tree(node)]))
+    bare, paid = Meter(lambda: [os.getpid()]), Meter(lambda: [os.getpid(), *tree(node)])
+    asyncio.run(call_both(joynet, watch, bare, paid, engine))
     joynet.close()
     launch.stop(node_home)
-    return render(alone, whole, watch, json.loads(trace.read_text()))
+    return render(bare.median(), paid.median(), watch, json.loads(trace.read_text()))
 
 
 def render(alone: Cost, whole: Cost, watch: Stopwatch, trace: dict[str, list[float]]) -> str:
@@ -184,7 +187,7 @@ def render(alone: Cost, whole: Cost, watch: Stopwatch, trace: dict[str, list[flo
         "libp2p: stream, frames, two event loops": trip - handled,
         **inside,
         "node: the rest": handled - worker - sum(inside.values()),
-        "node: queue, pipe and process switch to the worker": worker - alone.wall,
+        "node: worker beyond the bare call (queue, pipe, process switch)": worker - alone.wall,
         "engine (the bare call)": alone.wall,
     }
     lines = [

@@ -18,7 +18,8 @@ from joynet_sdk.chain.session import ChainSession
 from joynet_sdk.chain.transactions import Plan
 from joynet_sdk.config import Settings
 from joynet_sdk.domains import Domains
-from joynet_sdk.errors import AuthError
+from joynet_sdk.errors import AuthError, InvalidInputError, NotFoundError
+from joynet_sdk.inference.committee import FLOW as COMMITTEE
 from joynet_sdk.inference.lanes import VoucherBook
 from joynet_sdk.inference.service import Inference, NodeClient, Result
 from joynet_sdk.models import Models
@@ -93,6 +94,22 @@ class AsyncJoyNet:
     def _start(self, kind: str, title: str, args: dict[str, Any]) -> Any:
         return flows.start(self.chain, kind, title, args)
 
+    def _resume(self, job_id: int | None) -> tuple[dict[str, Any], Any]:
+        """Finish a journaled committee job, the latest open one by default."""
+        journal = self.chain.journal
+        if job_id is None:
+            unfinished = [job for job in flows.unfinished(self.chain) if job.kind == COMMITTEE]
+            if not unfinished:
+                raise NotFoundError("interrupted inference", "in this home", hint="joynet tx list")
+            job_id = unfinished[-1].id
+        job = journal.job(job_id)
+        if job.kind != COMMITTEE:
+            raise InvalidInputError(
+                f"job {job_id} is {job.title!r}, expected an inference",
+                hint=f"joynet tx resume {job_id}",
+            )
+        return job.args, flows.resume(self.chain, job_id)
+
     @cached_property
     def store(self) -> DiskBlockStore:
         """The home's block store."""
@@ -134,6 +151,7 @@ class AsyncJoyNet:
             self._book,
             self._open_client,
             Library(self.store).load,
+            self._resume,
         )
 
     @asynccontextmanager
@@ -203,7 +221,8 @@ class JoyNet(AsyncJoyNet):
             home: Folder of all state; `$JOYNET_HOME` or ~/.joynet by default.
             network: RPC URL or "devnet"; the configured one by default.
             account: Key name; the configured one by default.
-            password: Of the key, or a function from key name to password.
+            password: Of the key, or a function from key name to password; by default what the
+                configured `password_file` holds.
         """
         import os
 
@@ -214,8 +233,11 @@ class JoyNet(AsyncJoyNet):
         flags = {"network": network, "account": account}
         chosen = {key: value for key, value in flags.items() if value is not None}
         resolved = config.resolve(root, read_environment(Path.cwd()), Path.cwd(), chosen)
+        settings = resolved.settings
+        if not password and settings.password_file:
+            password = Path(settings.password_file).expanduser().read_text().strip()
         ask = password if callable(password) else lambda _: str(password)
-        return cls(root, resolved.settings, password=ask)
+        return cls(root, settings, password=ask)
 
     def infer(self, ref: str, data: bytes | str, **options: Any) -> Result:
         """Run a model once; the options are those of `Inference.run`."""

@@ -487,7 +487,7 @@ class Quickstart:
             lies = " (byzantine)" if node.fault else ""
             self._earned(f"node {node.node_id}{lies}", sent, "answers and votes")
         royalties = self._publisher.models.claim(list(models.values()))
-        self._earned("publisher", royalties, "royalties of digits.joy and minilm.joy")
+        self._earned("publisher", royalties, "royalties of " + " and ".join(self.report.models))
         self._tell("verifying the receipts offline")
         for name, result in zip(("digits", "minilm"), results, strict=False):
             path = self._folder / f"{name}.receipt"

@@ -81,6 +81,32 @@ def run(
     out.result(_document(result, explain), lambda _: _print(result, explain, shown), error=problem)
 
 
+@app.command()
+def resume(
+    job: Annotated[
+        int | None, typer.Argument(help="Number of the journaled job [the latest unfinished].")
+    ] = None,
+    save_receipt: Annotated[
+        Path | None, typer.Option("--save-receipt", help="Write the receipt file here.")
+    ] = None,
+) -> None:
+    """Finish an interrupted redundant:N inference: it was paid once, and is not paid again.
+
+    Examples:
+      joynet infer resume
+      joynet infer resume 12 --save-receipt seven.receipt
+    """
+    if save_receipt is not None:
+        _check_writable(save_receipt)
+    with open_joynet("Resuming") as joynet:
+        stop_if_dry_run(f"finish {'job ' + str(job) if job else 'the latest inference'}")
+        _ = joynet.chain.account
+        result = joynet.wait(joynet.inference.resume(job))
+    problem = _save(result, save_receipt) if save_receipt is not None else None
+    shown = None if problem else save_receipt
+    out.result(_document(result, False), lambda _: _print(result, False, shown), error=problem)
+
+
 def _stop_if_dry_run(joynet: "JoyNet", ref: str, options: dict[str, Any]) -> None:
     """With --dry-run, say whom the call would ask first and what it would cost."""
     from joynet_cli._session import ctx

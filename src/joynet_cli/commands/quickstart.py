@@ -1,7 +1,6 @@
 """`joynet quickstart`: the whole network on this machine, in a minute."""
 
 import shlex
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -107,7 +106,7 @@ def _print_books(books: dict[str, Any]) -> None:
 
 
 def _print_next(keep: bool, home: Path, sample: Path, receipts: list[str]) -> None:
-    joynet = shlex.quote(shutil.which("joynet") or sys.argv[0])
+    joynet = shlex.quote(str(Path(sys.argv[0]).resolve()))
     if current().options["home"]:
         joynet += f" --home {shlex.quote(str(home))}"
     out.line("type next:")

@@ -226,8 +226,8 @@ def _existing(session: "ChainSession") -> Mapping[str, Deployed]:
         return {}
 
 
-def _deploy(run: flows.Run) -> Deployment:
-    """The flow."""
+def deploy_flow(run: flows.Run) -> Deployment:
+    """Deploy, link, admit, create `.joy`, and write the deployment file."""
     params = _params(run.args["params"], run.job.account)
     addresses: dict[str, str] = dict(run.args["existing"])
     for entry in TABLE:
@@ -300,6 +300,3 @@ def _params(stored: Mapping[str, Any], deployer: str) -> Params:
         else:
             values[key] = tuple(map(int, value)) if isinstance(value, list) else int(value)
     return Params(**values)
-
-
-flows.register(DEPLOY, _deploy)

@@ -216,3 +216,4 @@ def _show(value: Any) -> str:
 CALL, TRANSFER = "call", "transfer"
 register(CALL, _call)
 register(TRANSFER, _transfer)
+register("contracts.deploy", "joynet_sdk.chain.deploy:deploy_flow")

@@ -86,6 +86,8 @@ class Names(Protocol):
 
 OpenClient = Callable[[], AbstractAsyncContextManager[NodeClient]]
 LoadManifest = Callable[[ModelId], Manifest]
+# Finishes a journaled committee job: its arguments and its verdict.
+Resume = Callable[[int | None], tuple[dict[str, Any], committee.Verdict]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +136,12 @@ class Inference:
         book: VoucherBook,
         open_client: OpenClient,
         load_manifest: LoadManifest,
+        resume: Resume,
     ) -> None:
         self._chain, self._flows, self._names = chain, flows, names
         self._payments, self._book = payments, book
         self._open_client, self._load_manifest = open_client, load_manifest
+        self._resume = resume
 
     @property
     def domain(self) -> Domain:
@@ -208,23 +212,38 @@ class Inference:
             hint = "loosen --max-price, --only or --ignore" if ranked else "joynet node offer"
             raise NotFoundError("node for", f"{ref} ({reasons or 'nobody offers it'})", hint=hint)
         async with self._open_client() as client:
-            manifest, request = await self._prepare(client, model_id, eligible, data)
+            manifest = await self._manifest(client, model_id, eligible)
+            request = encode_input(manifest.input, data)
             if seats:
                 return await self._run_committee(client, manifest, request, ranked, seats)
             return await self._run_direct(client, manifest, request, ranked, timeout_s)
 
-    async def _prepare(
-        self, client: NodeClient, model_id: ModelId, eligible: list[Route], data: bytes
-    ) -> tuple[Manifest, bytes]:
-        """The manifest, from the store or else from a node, and the request's bytes."""
+    async def resume(self, job_id: int | None = None) -> Result:
+        """Finish a `redundant:N` inference that was interrupted after it was paid.
+
+        Args:
+            job_id: The journal's number of it; the latest unfinished one by default.
+        """
+        args, verdict = await asyncio.to_thread(self._resume, job_id)
+        model_id = ModelId(bytes.fromhex(args["model_id"][2:]))
+        ranked = await asyncio.to_thread(self.routes, model_id)
+        async with self._open_client() as client:
+            eligible = [route for route in ranked if route.is_eligible]
+            manifest = await self._manifest(client, model_id, eligible)
+            data = bytes.fromhex(args["input"][2:])
+            return await self._committee_result(client, manifest, data, ranked, verdict)
+
+    async def _manifest(
+        self, client: NodeClient, model_id: ModelId, eligible: list[Route]
+    ) -> Manifest:
+        """A model's manifest, from the store or else from a node that serves it."""
         try:
-            manifest = await asyncio.to_thread(self._load_manifest, model_id)
+            return await asyncio.to_thread(self._load_manifest, model_id)
         except NotFoundError:
             stage("fetching the model's manifest")
-            peers = [await client.connect(route.addresses) for route in eligible[:1]]
-            await client.fetch_manifest(model_id, peers)
-            manifest = await asyncio.to_thread(self._load_manifest, model_id)
-        return manifest, encode_input(manifest.input, data)
+        peers = [await client.connect(route.addresses) for route in eligible[:1]]
+        await client.fetch_manifest(model_id, peers)
+        return await asyncio.to_thread(self._load_manifest, model_id)
 
     # --- one node -------------------------------------------------------------------------------
 
