@@ -228,6 +228,7 @@ def manifest() -> dict[str, Any]:
         "template": None,
         "tolerance": None,
         "license": "Apache-2.0",
+        "publisher": "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A",
         "parents": [{"model": hexed(sha256(b"a parent")), "share_bps": 500}],
     }  # fmt: skip
     block = canonical(document)
@@ -239,6 +240,7 @@ def manifest() -> dict[str, Any]:
         "exact with a tolerance": {"tolerance": 4},
         "tolerant without": {"class": "tolerant"},
         "an unknown class": {"class": "zk"},
+        "a publisher that is no address": {"publisher": "alice.joy"},
         "parents above the whole": {"parents": [{"model": "0x" + "11" * 32, "share_bps": 10_001}]},
         "a side of zero": {"input": {**document["input"], "shape": [0]}},
         "another format": {"format": "joynet-manifest/2"},

@@ -26,6 +26,7 @@ DEPLOYED = sorted(
 # The output layer, the log's own fallback, and the mains of processes that we start: their streams
 # are read by us, not by a person.
 MAY_PRINT = {
+    "joynet_cli/__main__.py",
     "joynet_cli/_output.py",
     "joynet_sdk/logs.py",
     "joynet_sdk/chain/_keeper.py",

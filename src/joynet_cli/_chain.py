@@ -1,6 +1,6 @@
 """What the chain commands share: open the chain, show a plan, ask."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -33,8 +33,21 @@ def open_chain() -> Iterator["ChainSession"]:
         timeout_s=context.timeout_s,
         confirm=confirm,
     )
-    with session:
+    with session, tell_unfinished(lambda: session):
         yield session
+
+
+@contextmanager
+def tell_unfinished(chain: "Callable[[], ChainSession]") -> Iterator[None]:
+    """After Ctrl-C, say how to finish a job that has begun."""
+    from joynet_sdk.chain import flows
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        if flows.unfinished(chain()):
+            out.note("a job is not finished: joynet tx resume")
+        raise
 
 
 def unlock(context: Context) -> "Account":

@@ -2,7 +2,16 @@
 
 from dataclasses import dataclass
 
-from joynet_sdk.errors import InvalidInputError, JoyNetError
+from joynet_sdk.errors import InvalidInputError, JoyNetError, MissingDependencyError
+
+_EXTRAS = {
+    "accelerate": "ai",
+    "onnx": "proofs",
+    "py_ecc": "proofs",
+    "pyopencl": "proofs",
+    "torch": "ai",
+    "transformers": "ai",
+}
 
 
 class UsageError(InvalidInputError):
@@ -55,7 +64,7 @@ def explain(error: BaseException) -> Failure:
         return Failure("interrupted", "interrupted", None, True, 130)
     if isinstance(error, EOFError):
         return Failure("aborted", "the input ended before an answer was given", None, False, 1)
-    return _usage(error) or _system(error) or _bug(error)
+    return _usage(error) or _missing(error) or _system(error) or _bug(error)
 
 
 def _unwrapped(error: BaseException) -> BaseException:
@@ -64,6 +73,21 @@ def _unwrapped(error: BaseException) -> BaseException:
         return error
     group = error.subgroup((JoyNetError, KeyboardInterrupt)) or error
     return _unwrapped(group.exceptions[0])
+
+
+def _missing(error: BaseException) -> Failure | None:
+    """A package that only some commands need, and that is not installed."""
+    from joynet_sdk.p2p.requirements import INSTALL
+
+    if not isinstance(error, ModuleNotFoundError):
+        return None
+    package = (error.name or "").partition(".")[0]
+    if package in ("libp2p", "trio"):
+        return explain(MissingDependencyError(package, INSTALL))
+    if package in _EXTRAS:
+        install = f'pip install "joynet-sdk[{_EXTRAS[package]}]"'
+        return explain(MissingDependencyError(package, install))
+    return None
 
 
 def _system(error: BaseException) -> Failure | None:

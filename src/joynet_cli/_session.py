@@ -164,7 +164,7 @@ def open_joynet(title: str = "") -> Iterator["JoyNet"]:
     Args:
         title: Of a progress bar that follows the stages of the work; "" for none.
     """
-    from joynet_cli._chain import show_plan
+    from joynet_cli._chain import show_plan, tell_unfinished
     from joynet_sdk.client import JoyNet
     from joynet_sdk.progress import listening
 
@@ -180,7 +180,7 @@ def open_joynet(title: str = "") -> Iterator["JoyNet"]:
             confirm=lambda plan: show_plan(joynet.chain, plan),
             is_dry_run=context.dry_run,
         )
-        with joynet:
+        with joynet, tell_unfinished(lambda: joynet.chain):
             yield joynet
 
 
@@ -257,7 +257,7 @@ def ask_secret(question: str) -> str:
     try:
         return getpass(question, stream=sys.stderr)
     except (KeyboardInterrupt, EOFError):
-        sys.stderr.write("\n")
+        out.note("")
         raise
 
 

@@ -153,6 +153,7 @@ class Domains:
         full = f"{label}.{tld}"
         record = self._chain.contract("PermaNetDomainRegistry").call("registration", namehash(full))
         if record["owner"] == ZERO:
+            self._tld_node(tld)
             raise NotFoundError("name", full, hint=f"joynet domain register {full}")
         expires = datetime.fromtimestamp(record["expires_at"], UTC)
         return Registration(

@@ -268,6 +268,7 @@ class Manifest(_Document, frozen=True, kw_only=True):
     input: InputSpec
     output: OutputSpec
     license: str
+    publisher: str | None = None
     tokenizer: str | None = None
     template: str | None = None
     tolerance: int | None = None
@@ -295,6 +296,11 @@ class Card(_Document, frozen=True, kw_only=True):
     input: InputSpec
     output: OutputSpec
     tolerance: int | None = None
+    publisher: str | None = None
+
+    def by(self, publisher: str) -> "Card":
+        """The same, naming the account that may list the model."""
+        return msgspec.structs.replace(self, publisher=publisher)
 
     def with_labels(self, labels: Sequence[str]) -> "Card":
         """The same with names for a classifier's outputs."""
@@ -331,6 +337,9 @@ def _check_manifest(manifest: Manifest) -> None:
         parse_hex(file.sha256, 32, "manifest sha256")
         if file.size < 0:
             raise InvalidInputError(f"manifest size of {file.path} is {file.size}, expected >= 0")
+    publisher = manifest.publisher
+    if publisher is not None and not re.fullmatch(r"0x[0-9a-fA-F]{40}", publisher):
+        raise InvalidInputError(f"manifest publisher {publisher!r:.60}: not an address")
     for spec in (manifest.input, manifest.output):
         if len(spec.shape) > 8 or any(not 0 < side <= 2**24 for side in spec.shape):
             raise InvalidInputError(f"manifest shape {spec.shape}: expected <= 8 positive sides")
@@ -338,6 +347,23 @@ def _check_manifest(manifest: Manifest) -> None:
         raise InvalidInputError("manifest tolerance: expected for class tolerant, and only there")
     if len(manifest.parents) > 8 or sum(p.share_bps for p in manifest.parents) > 10_000:
         raise InvalidInputError("manifest parents: expected at most 8, shares at most 10,000 bps")
+
+
+def check_lister(manifest: Manifest, lister: str) -> None:
+    """Refuse a listing made by another account than the manifest names: it was copied.
+
+    Args:
+        lister: Address that listed the model.
+
+    Raises:
+        VerificationError: It is not the publisher.
+    """
+    publisher = manifest.publisher
+    if publisher is not None and publisher.lower() != lister.lower():
+        raise VerificationError(
+            f"model {manifest.title[:60]!r} was listed by {lister}, its publisher is {publisher}",
+            hint="do not use this listing; the publisher can publish under another title",
+        )
 
 
 def check_relative_path(path: str) -> None:

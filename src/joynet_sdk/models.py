@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from joynet_sdk.errors import InvalidInputError, NotFoundError
-from joynet_sdk.formats import Card, Engine, InputSpec, Manifest, OutputSpec, model_cid
+from joynet_sdk.formats import (
+    Card,
+    Engine,
+    InputSpec,
+    Manifest,
+    OutputSpec,
+    check_lister,
+    model_cid,
+)
 from joynet_sdk.ports import Chain, Flows, Run
 from joynet_sdk.types import Address, JoyWei, ModelId
 from joynet_sdk.units import format_joy
@@ -63,7 +71,7 @@ class Models:
         Raises:
             InvalidInputError: A file is refused, or somebody else has listed this model.
         """
-        manifest = self._library.add(path, card)
+        manifest = self._library.add(path, card.by(self._chain.account.address))
         market = self._chain.contract("ModelMarketplace")
         listed = market.call("listing", manifest.model_id)
         if listed["publisher"] == ZERO:
@@ -98,6 +106,7 @@ class Models:
             raise NotFoundError("listed model", "0x" + model_id.hex())
         try:
             manifest = self._library.load(model_id)
+            check_lister(manifest, listed["publisher"])
         except NotFoundError:
             manifest = None
         return Listing(

@@ -62,8 +62,8 @@ class Params:
     commit_window: int = 120
     reveal_window: int = 120
     propose_window: int = 60
-    challenge_window: int = DAY
-    escalation_window: int = 2 * DAY
+    challenge_window: int = DAY // 4  # the longest chain of disputes ends well before stake is free
+    escalation_window: int = DAY // 2
     draw_bond: int = JOY
     min_bond: int = 100 * JOY
     gas_allowance: int = JOY // 10

@@ -144,9 +144,8 @@ def simulate(session: "ChainSession", plan: Plan) -> Plan:
     plan = replace(plan, gas=limit, max_fee_per_gas=max_fee, max_priority_fee_per_gas=tip)
     have = session.balance(plan.sender)
     if have < plan.max_cost:
-        raise InsufficientFundsError(
-            "ETH for gas", have, plan.max_cost, hint=f"joynet devnet fund {plan.sender} --eth 1"
-        )
+        hint = f"send it ETH; on a devnet: joynet devnet fund {plan.sender} --eth 1"
+        raise InsufficientFundsError("ETH for gas", have, plan.max_cost, hint=hint)
     return plan
 
 

@@ -114,8 +114,11 @@ def job_args(model_id: bytes, data: bytes, n: int, max_fee: int, total: int) -> 
     }
 
 
-def committee_flow(run: Run) -> Verdict:
-    """Carry a job from payment to verdict; resumable at every step."""
+def committee_flow(run: Run) -> "Verdict | RefundedError":
+    """Carry a job from payment to verdict; resumable at every step.
+
+    A refund is an outcome too: it is returned, so that the journal closes the job.
+    """
     args, session = run.args, run.session
     proof, token = session.contract("ProofOfInference"), session.contract("JoyToken")
     salt, data = bytes.fromhex(args["salt"][2:]), bytes.fromhex(args["input"][2:])
@@ -164,7 +167,7 @@ def _draw(run: Run, proof: Any, job_id: int, requested: Any, salt: bytes) -> Non
     run.transact("draw", proof, "draw", job_id, salt, requested.args["candidates"])
 
 
-def _decide(run: Run, proof: Any, job_id: int, total: int) -> Verdict:
+def _decide(run: Run, proof: Any, job_id: int, total: int) -> Verdict | RefundedError:
     """Wait for the members, finalise, collect the answer and what is left of the money."""
     session = run.session
     while (status := proof.call("job", job_id)["status"]) < READY:
@@ -181,7 +184,10 @@ def _decide(run: Run, proof: Any, job_id: int, total: int) -> Verdict:
         _finalise(run, proof, job_id)
     if proof.call("claimable", session.account.address):
         run.transact("claim", proof, "claim")
-    return read_verdict(session, job_id, total)
+    try:
+        return read_verdict(session, job_id, total)
+    except RefundedError as refund:
+        return refund
 
 
 def _finalise(run: Run, proof: Any, job_id: int) -> None:

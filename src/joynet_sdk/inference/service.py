@@ -18,7 +18,7 @@ from joynet_sdk.errors import (
     UnavailableError,
     VerificationError,
 )
-from joynet_sdk.formats import Manifest, parse_ref
+from joynet_sdk.formats import Manifest, check_lister, parse_ref
 from joynet_sdk.inference import committee
 from joynet_sdk.inference.codec import Decoded, decode_output, encode_input
 from joynet_sdk.inference.lanes import Channel, Lane, VoucherBook
@@ -87,7 +87,8 @@ class Names(Protocol):
 OpenClient = Callable[[], AbstractAsyncContextManager[NodeClient]]
 LoadManifest = Callable[[ModelId], Manifest]
 # Finishes a journaled committee job: its arguments and its verdict.
-Resume = Callable[[int | None], tuple[dict[str, Any], committee.Verdict]]
+Outcome = committee.Verdict | committee.RefundedError
+Resume = Callable[[int | None], tuple[dict[str, Any], Outcome]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +225,8 @@ class Inference:
         Args:
             job_id: The journal's number of it; the latest unfinished one by default.
         """
-        args, verdict = await asyncio.to_thread(self._resume, job_id)
+        args, outcome = await asyncio.to_thread(self._resume, job_id)
+        verdict = _verdict_of(outcome)
         model_id = ModelId(bytes.fromhex(args["model_id"][2:]))
         ranked = await asyncio.to_thread(self.routes, model_id)
         async with self._open_client() as client:
@@ -236,14 +238,22 @@ class Inference:
     async def _manifest(
         self, client: NodeClient, model_id: ModelId, eligible: list[Route]
     ) -> Manifest:
-        """A model's manifest, from the store or else from a node that serves it."""
+        """A model's manifest, from the store or else from a node that serves it.
+
+        Raises:
+            VerificationError: Somebody else than its publisher listed it.
+        """
         try:
-            return await asyncio.to_thread(self._load_manifest, model_id)
+            manifest = await asyncio.to_thread(self._load_manifest, model_id)
         except NotFoundError:
             stage("fetching the model's manifest")
-        peers = [await client.connect(route.addresses) for route in eligible[:1]]
-        await client.fetch_manifest(model_id, peers)
-        return await asyncio.to_thread(self._load_manifest, model_id)
+            peers = [await client.connect(route.addresses) for route in eligible[:1]]
+            await client.fetch_manifest(model_id, peers)
+            manifest = await asyncio.to_thread(self._load_manifest, model_id)
+        market = self._chain.contract("ModelMarketplace")
+        listed = await asyncio.to_thread(market.call, "listing", model_id)
+        check_lister(manifest, listed["publisher"])
+        return manifest
 
     # --- one node -------------------------------------------------------------------------------
 
@@ -401,7 +411,7 @@ class Inference:
         total = await asyncio.to_thread(committee.quote, self._chain, model_id, n, fee)
         args = committee.job_args(model_id, data, n, fee, total)
         title = f"committee of {n} for 0x{model_id.hex()[:12]}"
-        verdict = await asyncio.to_thread(self._flows, committee.FLOW, title, args)
+        verdict = _verdict_of(await asyncio.to_thread(self._flows, committee.FLOW, title, args))
         return await self._committee_result(client, manifest, data, ranked, verdict)
 
     def _member_fee(self, model_id: ModelId, ranked: list[Route], n: int) -> int:
@@ -477,6 +487,12 @@ class Inference:
         }
         check_receipt(self.domain, answer, answer.receipt, salt, expected)
         return ReceiptFile(self.domain, answer.receipt, answer.signature, salt, data, answer.output)
+
+
+def _verdict_of(outcome: Outcome) -> committee.Verdict:
+    if isinstance(outcome, committee.RefundedError):
+        raise outcome
+    return outcome
 
 
 def check_receipt(

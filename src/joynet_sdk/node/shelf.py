@@ -9,7 +9,7 @@ from typing import Literal
 
 from joynet_sdk.compute.workers import Workers
 from joynet_sdk.errors import JoyNetError, NotFoundError
-from joynet_sdk.formats import RAW, Cid, Manifest, decode_cid
+from joynet_sdk.formats import RAW, Cid, Manifest, check_lister, decode_cid
 from joynet_sdk.logs import get_logger
 from joynet_sdk.node.serving import Served
 from joynet_sdk.ports import Chain
@@ -101,7 +101,11 @@ class Shelf:
         cid = Cid(RAW, model_id)
         if not await asyncio.to_thread(self._store.has, cid):
             await self._fetch(cid)
-        return await asyncio.to_thread(models.load_manifest, self._store, model_id)
+        manifest = await asyncio.to_thread(models.load_manifest, self._store, model_id)
+        market = self._chain.contract("ModelMarketplace")
+        listed = await asyncio.to_thread(market.call, "listing", model_id)
+        check_lister(manifest, listed["publisher"])
+        return manifest
 
     async def _materialise(self, manifest: Manifest) -> Path:
         target = self._folder / manifest.model_id.hex()

@@ -32,6 +32,7 @@ class Library:
                     input_spec=card.input,
                     output_spec=card.output,
                     license_id=card.license,
+                    publisher=card.publisher,
                     tolerance=card.tolerance,
                 )
                 manifests.store_manifest(manifest, batch)

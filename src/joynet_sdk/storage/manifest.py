@@ -125,6 +125,7 @@ def make_manifest(
     input_spec: InputSpec,
     output_spec: OutputSpec,
     license_id: str,
+    publisher: str | None = None,
     tolerance: int | None = None,
     parents: list[Parent] | None = None,
 ) -> Manifest:
@@ -134,6 +135,7 @@ def make_manifest(
         architecture: `qmodel/1`, or a transformers `model_type`.
         verification: "exact" or "tolerant".
         license_id: SPDX identifier.
+        publisher: Account that may list the model.
         tolerance: Largest L-infinity distance in int16 steps; for "tolerant" only.
 
     Raises:
@@ -149,6 +151,7 @@ def make_manifest(
         input=input_spec,
         output=output_spec,
         license=license_id,
+        publisher=publisher,
         tokenizer=model.tokenizer,
         template=model.template,
         tolerance=tolerance,
