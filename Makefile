@@ -49,8 +49,10 @@ $(DEV): $(VENV)/.runtime requirements-dev.lock
 test: $(DEV) ## Run the tests (2 workers, one anvil each)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not soak" $(ARGS)
 
-soak: $(DEV) ## Run the long tests: kills, churn, floods
+soak: $(DEV) ## Run the long tests: kills, churn, long histories of the contracts
 	$(BIN)/python -m pytest -m soak $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --timeout 3600 --hypothesis-profile=soak \
+		tests/contracts -k stateful
 
 check: $(DEV) ## Format, lint, types, architecture
 	$(BIN)/ruff format --check .

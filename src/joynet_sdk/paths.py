@@ -7,8 +7,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from joynet_sdk.errors import ConfigError
+
+if TYPE_CHECKING:
+    import sqlite3
 
 _PROBLEMS = {
     errno.ENOSPC: ("the disk is full", "free some space, or point JOYNET_HOME at another disk"),
@@ -126,6 +130,24 @@ def refusal_of(error: OSError, path: Path | None = None) -> ConfigError | None:
     what, hint = problem
     named = f"cannot use {where}: {what}" if where else what
     return ConfigError(named, hint=hint.format(path=where.parent if where else "."))
+
+
+def database_refusal(error: "sqlite3.Error", path: Path) -> ConfigError:
+    """What SQLite refused about the database at `path`, as a ConfigError."""
+    import sqlite3
+
+    problems = {
+        sqlite3.SQLITE_FULL: ("the disk is full", "free some space, or move JOYNET_HOME"),
+        sqlite3.SQLITE_READONLY: ("it is read-only", "point JOYNET_HOME at a writable folder"),
+        sqlite3.SQLITE_CANTOPEN: ("it cannot be opened", "check who owns the folder"),
+        sqlite3.SQLITE_IOERR: ("the disk refuses to write", "free some space, check the disk"),
+        sqlite3.SQLITE_NOTADB: ("it is not a database", "move it away"),
+        sqlite3.SQLITE_CORRUPT: ("it is damaged", "move it away"),
+        sqlite3.SQLITE_BUSY: ("another process holds it", "try again"),
+    }
+    primary = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    reason, hint = problems.get(primary, (str(error), "joynet doctor"))
+    return ConfigError(f"cannot use {path}: {reason}", hint=hint)
 
 
 def private_dir(path: Path) -> Path:

@@ -28,6 +28,15 @@ def _name_and_address(contract: VyperContract) -> str:
 VyperContract.__repr__ = _name_and_address
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a folder on one xdist worker: each worker compiles what it deploys."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group(str(item.path.parent.relative_to(here))))
+
+
 @cache
 def _compiled(path: str) -> Any:
     return boa.load_partial(str(CONTRACTS / path))

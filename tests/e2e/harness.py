@@ -175,15 +175,15 @@ class Network:
         """The client's address."""
         return Keys(self.home).info("quickstart").address
 
-    def pending_lanes(self) -> int:
-        """Lanes of the client's voucher book whose last request has no known fate."""
+    def pending_lanes(self) -> Counter[str]:
+        """Operator -> lanes of the client's book whose last request has no known fate."""
         with closing(sqlite3.connect(self.home / "payments/vouchers.db")) as book:
-            query = "SELECT COUNT(*) FROM lanes WHERE request_id IS NOT NULL"
-            return int(book.execute(query).fetchone()[0])
+            rows = book.execute("SELECT operator FROM lanes WHERE request_id IS NOT NULL")
+            return Counter(operator for (operator,) in rows)
 
     def check_money(self) -> None:
         """Redeem everything: what the contract paid is what the client's book says was answered."""
-        assert self.pending_lanes() == 0
+        assert not self.pending_lanes()
         answered: Counter[str] = Counter()
         with closing(sqlite3.connect(self.home / "payments/vouchers.db")) as book:
             for operator, wei in book.execute("SELECT operator, answered_amount FROM lanes"):

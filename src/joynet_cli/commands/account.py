@@ -79,12 +79,13 @@ def import_key(
     keys = Keys(ctx().home)
     keys.check_new(name)
     raw = _read_secret(file)
+    secret = None if raw.lstrip().startswith(b"{") else parse_secret(raw)
     stop_if_dry_run(f"keep the key as {name}")
-    if raw.lstrip().startswith(b"{"):
+    if secret is None:
         password = password_for(name)
         info = keys.import_keyfile(name, raw, password, password)
     else:
-        info = keys.import_key(name, parse_secret(raw), password_for(name, confirm=True))
+        info = keys.import_key(name, secret, password_for(name, confirm=True))
     out.result({"name": info.name, "address": info.address, "path": info.path}, _print_key)
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from joynet_sdk.errors import ConfigError, NotFoundError, UnavailableError
-from joynet_sdk.paths import Home, file_errors, private_dir
+from joynet_sdk.paths import Home, database_refusal, file_errors, private_dir
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -40,15 +40,6 @@ CREATE INDEX IF NOT EXISTS steps_by_nonce ON steps (chain, sender, nonce);
 _VERSION = 1
 _BUSY_TIMEOUT_S = 10.0
 _LOCK_POLL_S = 0.02
-_SQLITE_REASONS = {
-    sqlite3.SQLITE_FULL: ("the disk is full", "free some space, or move JOYNET_HOME"),
-    sqlite3.SQLITE_READONLY: ("it is read-only", "point JOYNET_HOME at a writable folder"),
-    sqlite3.SQLITE_CANTOPEN: ("it cannot be opened", "check who owns the folder"),
-    sqlite3.SQLITE_IOERR: ("the disk refuses to write", "free some space, check the disk"),
-    sqlite3.SQLITE_NOTADB: ("it is not a database", "move the file away"),
-    sqlite3.SQLITE_CORRUPT: ("it is damaged", "move the file away"),
-    sqlite3.SQLITE_BUSY: ("another process holds it", "try again"),
-}
 
 
 @dataclass(frozen=True)
@@ -168,9 +159,7 @@ class Journal:
                 with file_errors(self.path):
                     yield
             except sqlite3.Error as error:
-                primary = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-                reason, hint = _SQLITE_REASONS.get(primary, (str(error), "joynet doctor"))
-                raise ConfigError(f"cannot use {self.path}: {reason}", hint=hint) from error
+                raise database_refusal(error, self.path) from error
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

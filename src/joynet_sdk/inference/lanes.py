@@ -151,12 +151,13 @@ class VoucherBook:
 
     @contextmanager
     def lease(self, channel: Channel) -> Iterator[Lane]:
-        """Take the first lane of the channel that is not in use.
+        """Take a lane of the channel that is not in use, first those whose last request is open.
 
         Raises:
             OverloadedError: All lanes are in use.
         """
-        for index in range(MAX_LANES):
+        pending = self._pending(channel)
+        for index in sorted(range(MAX_LANES), key=lambda index: index not in pending):
             lane = Lane(self, channel, (self._base << 16) + index)
             with self._lock(lane) as is_ours:
                 if is_ours:
@@ -180,6 +181,16 @@ class VoucherBook:
             yield is_ours
         finally:
             os.close(descriptor)
+
+    def _pending(self, channel: Channel) -> set[int]:
+        """Lanes, counted from 0, whose last request has no known fate."""
+        with self._turn:
+            rows = self._db.execute(
+                "SELECT lane FROM lanes WHERE chain_id = ? AND coordinator = ? AND payer = ?"
+                " AND operator = ? AND model_id = ? AND request_id IS NOT NULL",
+                channel.key,
+            ).fetchall()
+        return {int(row[0]) & 0xFFFF for row in rows}
 
     def promised(self, domain: Domain, payer: Address, operator: Address) -> int:
         """Wei of every voucher ever signed for an operator, over all models and lanes."""

@@ -1,16 +1,16 @@
 """What can go wrong with the store itself, translated from what the operating system says."""
 
-import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from joynet_sdk.errors import JoyNetError, VerificationError
+from joynet_sdk.errors import ConfigError, VerificationError
 from joynet_sdk.formats import Cid
+from joynet_sdk.paths import database_refusal, refusal_of
 
 
-class StoreError(JoyNetError):
+class StoreError(ConfigError):
     """The store's folder cannot be read or written: full disk, permissions, a damaged index."""
 
     code = "store"
@@ -52,36 +52,16 @@ class CorruptBlockError(VerificationError):
         )
 
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
-
-
 @contextmanager
 def translated(folder: Path) -> Iterator[None]:
     """Turn OSError and sqlite3.Error inside the block into a StoreError about `folder`."""
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
-            raise StoreError(
-                f"no space left for {folder}: {error.strerror}",
-                hint="free disk space or run joynet store gc",
-            ) from error
-        if error.errno in _DENIED:
-            raise StoreError(
-                f"cannot write {folder}: {error.strerror}",
-                hint="make the folder writable or choose another with JOYNET_HOME",
-            ) from error
-        raise StoreError(f"cannot use {folder}: {error}") from error
+        refusal = refusal_of(error, folder)
+        if refusal is None:
+            raise StoreError(f"cannot use {folder}: {error}") from error
+        raise StoreError(str(refusal), hint=refusal.hint) from error
     except sqlite3.Error as error:
-        raise StoreError(f"index of {folder}: {error}", hint=_sqlite_hint(str(error))) from error
-
-
-def _sqlite_hint(message: str) -> str:
-    if "full" in message:
-        return "free disk space or run joynet store gc"
-    if "readonly" in message or "unable to open" in message:
-        return "make the folder writable or choose another with JOYNET_HOME"
-    if "locked" in message:
-        return "another joynet process is busy with this store: try again"
-    return "move the store's folder aside and add the content again"
+        refusal = database_refusal(error, folder)
+        raise StoreError(str(refusal), hint=refusal.hint) from error

@@ -264,7 +264,6 @@ def test_names_over_random_sequences(
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=30,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),

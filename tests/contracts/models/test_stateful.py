@@ -119,6 +119,4 @@ def test_royalties_conserve_every_wei(market, joy, fund, fusion, publisher, clie
         def teardown(self):
             self._anchor.__exit__(None, None, None)
 
-    run_state_machine_as_test(
-        Machine, settings=settings(max_examples=15, stateful_step_count=25, deadline=None)
-    )
+    run_state_machine_as_test(Machine, settings=settings(stateful_step_count=25, deadline=None))

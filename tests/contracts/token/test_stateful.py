@@ -257,5 +257,5 @@ class TokenMachine(RuleBasedStateMachine):
 def test_token_holds_under_random_histories(joy, owner, treasury):
     run_state_machine_as_test(
         lambda: TokenMachine(joy, owner, treasury),
-        settings=settings(max_examples=18, stateful_step_count=30, deadline=None),
+        settings=settings(stateful_step_count=30, deadline=None),
     )

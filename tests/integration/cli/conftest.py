@@ -13,6 +13,7 @@ from joynet_cli.testing import Result
 from joynet_sdk.chain import Account, ChainSession, Devnet, Journal, Keys
 from joynet_sdk.chain.deploy import DEVNET, deploy_all
 from joynet_sdk.chain.rpc import Rpc
+from joynet_sdk.storage.blocks import DiskBlockStore
 
 ETH = JOY = 10**18
 PASSWORD = "correct horse battery"
@@ -79,12 +80,14 @@ def joynet(env: dict[str, str], tmp_path: Path) -> Iterator[Joynet]:
 
 @pytest.fixture
 def state(home: Path, worker_devnet: Devnet) -> Callable[[], object]:
-    """Everything a command could change: files of the home, the journal, the chain's nonces."""
+    """Everything a command could change: files, journal, store, the nonces on the chain."""
 
     def read() -> object:
         with Journal(home) as journal:
             jobs = [(job.id, job.state) for job in journal.jobs()]
-        ignored = {home / "logs", home / "journal", home / "ape"}
+        ignored = {home / "logs", home / "journal", home / "ape", home / "store"}
+        with DiskBlockStore(home / "store") as store:
+            stored = store.stat()
         files = {
             path: path.read_bytes()
             for path in home.rglob("*")
@@ -95,7 +98,7 @@ def state(home: Path, worker_devnet: Devnet) -> Callable[[], object]:
                 rpc.call("eth_getTransactionCount", info.address, "latest")
                 for info in Keys(home).list()
             ]
-        return jobs, files, nonces
+        return jobs, files, nonces, stored
 
     return read
 

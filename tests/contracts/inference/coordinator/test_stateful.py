@@ -214,6 +214,4 @@ def test_escrow_conserves_every_wei(
             finally:
                 self._anchor.__exit__(None, None, None)
 
-    run_state_machine_as_test(
-        Machine, settings=settings(max_examples=15, stateful_step_count=25, deadline=None)
-    )
+    run_state_machine_as_test(Machine, settings=settings(stateful_step_count=25, deadline=None))

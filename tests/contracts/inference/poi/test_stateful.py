@@ -199,7 +199,6 @@ def test_random_lives_keep_the_books(network, exact):
     run_state_machine_as_test(
         lambda: machine(network, exact, tolerant)(),
         settings=settings(
-            max_examples=8,
             stateful_step_count=20,
             deadline=None,
             suppress_health_check=list(HealthCheck),
