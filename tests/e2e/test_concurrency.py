@@ -19,10 +19,11 @@ CALLS = 32
 async def infer_at_once(joynet: AsyncJoyNet, calls: int, operator: str) -> list[Result]:
     """Calls to one node, over one libp2p host."""
     async with joynet.connected():
-        run, data = joynet.inference.run, SAMPLE.read_bytes()
-        return await asyncio.gather(
-            *(run("digits.joy", data, only=[operator]) for _ in range(calls))
-        )
+        work = [
+            joynet.inference.run("digits.joy", SAMPLE.read_bytes(), only=[operator])
+            for _ in range(calls)
+        ]
+        return await asyncio.gather(*work)
 
 
 async def infer_while_a_node_dies(

@@ -11,6 +11,7 @@ from statistics import median
 
 import pytest
 
+from joynet_sdk.client import AsyncJoyNet
 from joynet_sdk.errors import JoyNetError
 from joynet_sdk.inference.committee import RefundedError
 from joynet_sdk.quickstart import SAMPLE
@@ -20,23 +21,25 @@ from .harness import Network
 pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.soak, pytest.mark.timeout(3600)]
 
 ROUNDS, CALLERS = 50, 3
+PAUSE_S = 0.05  # of a caller, between two calls
 COMMITTEE_EVERY = 5  # rounds
 RESTART_S = 10.0
 RESULTS = Path(__file__).parents[2] / "benchmarks/results/soak-kills.md"
 
 
 class Load:
-    """Callers that ask without a pause until they are told to stop."""
+    """Callers that ask again and again until they are told to stop."""
 
-    def __init__(self, joynet) -> None:
+    def __init__(self, joynet: AsyncJoyNet) -> None:
         self._joynet = joynet
         self.answers, self.failures = Counter(), Counter()
         self.is_over = False
 
     async def ask_for_ever(self) -> None:
-        """One direct call after the other."""
+        """One direct call after the other, at a pace that the escrow lasts for."""
         while not self.is_over:
             await self.ask("none")
+            await asyncio.sleep(PAUSE_S)
 
     async def ask(self, verify: str) -> None:
         """One call; a failure is counted by its kind, a wrong answer ends the test."""
@@ -88,18 +91,15 @@ async def kill_under_load(network: Network, load: Load) -> list[float]:
     return times
 
 
-async def settle(network: Network, joynet) -> None:
-    """Ask each node once more on as many lanes as were in use, so that none is left unsettled."""
-    for node in network.report["nodes"]:
-        only = [str(node["node_id"])]
-        work = [
-            joynet.inference.run("digits.joy", SAMPLE.read_bytes(), only=only)
-            for _ in range(CALLERS + 1)
-        ]
-        await asyncio.gather(*work)
+async def settle(network: Network, joynet: AsyncJoyNet) -> None:
+    """Later calls settle the lanes whose last request was left open."""
+    while pending := network.pending_lanes():
+        operator = next(iter(pending))
+        await joynet.inference.run("digits.joy", SAMPLE.read_bytes(), only=[operator])
+        assert network.pending_lanes().total() < pending.total()
 
 
-async def soak(network: Network, joynet, load: Load) -> list[float]:
+async def soak(network: Network, joynet: AsyncJoyNet, load: Load) -> list[float]:
     """Kill, then settle."""
     async with joynet.connected():
         times = await kill_under_load(network, load)
@@ -109,7 +109,7 @@ async def soak(network: Network, joynet, load: Load) -> list[float]:
 
 def test_fifty_kills_under_load(network):
     joynet = network.client()
-    joynet.payments.deposit(100 * 10**18)
+    joynet.payments.deposit(400 * 10**18)
     load = Load(joynet)
     try:
         times = asyncio.run(soak(network, joynet, load))

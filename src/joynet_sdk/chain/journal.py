@@ -265,6 +265,11 @@ class Journal:
         )
         return [row["sender"] for row in rows]
 
+    def has_twin(self, step: Step) -> bool:
+        """Whether another step was signed to the very same bytes: what is mined is that one."""
+        query = "SELECT 1 FROM steps WHERE hash = ? AND id <> ? AND state <> 'replaced'"
+        return self._run(query, step.hash, step.id).fetchone() is not None
+
     def set_signed(self, step: Step, nonce: int, raw: bytes, tx_hash: str) -> None:
         """Store signed bytes; must return before they are broadcast. Hold the account's lock.
 

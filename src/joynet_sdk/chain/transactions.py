@@ -271,9 +271,10 @@ def settle(session: "ChainSession", step: Step) -> Step:
     deadline = time.monotonic() + session.timeout_s
     while True:
         receipt = session.rpc.call("eth_getTransactionReceipt", step.hash)
-        if receipt is not None:  # also when it was given up for lost
-            return _finish(session, step, receipt)
-        if step.state == "replaced":
+        is_given_up = step.state == "replaced"
+        if receipt is not None and not (is_given_up and session.journal.has_twin(step)):
+            return _finish(session, step, receipt)  # also when it was given up and mined yet
+        if is_given_up:
             raise ReplacedError(step)
         if session.rpc.call("eth_getTransactionByHash", step.hash) is None:
             _resend(session, step)

@@ -85,7 +85,7 @@ def state(home: Path, worker_devnet: Devnet) -> Callable[[], object]:
     def read() -> object:
         with Journal(home) as journal:
             jobs = [(job.id, job.state) for job in journal.jobs()]
-        ignored = {home / "logs", home / "journal", home / "ape", home / "store"}
+        ignored = {home / name for name in ("logs", "journal", "ape", "store", "payments")}
         with DiskBlockStore(home / "store") as store:
             stored = store.stat()
         files = {

@@ -264,7 +264,7 @@ def test_read_only_folder_is_a_clear_error() -> None:
         finally:
             parent.chmod(0o755)
     assert "permission denied" in done.stdout, done.stderr
-    assert "JOYNET_HOME" in done.stdout
+    assert "ls -ld" in done.stdout
 
 
 def test_damaged_index_is_a_clear_error(tmp_path: Path) -> None:
