@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from joynet_sdk.models import describe
+from joynet_sdk.storage.blocks import DiskBlockStore
+from joynet_sdk.storage.library import Library
+
 JOY = 10**18
 DAY = 86_400
 LABELS = ",".join(map(str, range(10)))
@@ -68,20 +72,36 @@ def test_publishing_twice_lists_once_and_may_change_the_price(alice, digits, anv
     assert alice.ask("model", "show", first["model_id"])["price_wei"] == str(2 * JOY // 100)
 
 
-def test_somebody_elses_model_and_name(alice, digits, person):
+def test_the_same_files_are_another_model_of_another_publisher(alice, digits, person):
     published = publish(alice, digits)
     alice.ask("domain", "register", "alice.joy")
     bob = person("bob")
     command = ("model", "publish", digits, "--price", "1", "--title", "Digits")
-    refused = bob.refused(*command)
-    assert (refused.exit_code, alice.address in refused.message) == (2, True)
     assert bob.refused(*command, "--name", "alice.joy").exit_code == 4
     assert bob.refused(*command, "--name", "nobody.joy").exit_code == 5
     assert bob.ask("tx", "list", "--all") == []
+    assert bob.ask(*command)["model_id"] != published["model_id"]
     listing = bob.ask("model", "show", published["model_id"])
     assert listing["publisher"] == alice.address
     stranger = person("carol", joy=0)  # has no copy of the manifest
     assert stranger.ask("model", "show", published["model_id"])["manifest"] is None
+
+
+def test_a_copied_listing_is_refused(alice, digits, person):
+    """Who sees a manifest before it is listed can list it first, and gains nothing."""
+    mallory = person("mallory")
+    card = describe(digits, title="Digits", license_id="Apache-2.0").by(alice.address)
+    with DiskBlockStore(alice.home / "store") as blocks:
+        manifest = Library(blocks).add(digits, card)
+    model_id = "0x" + manifest.model_id.hex()
+    mallory.ask(
+        *("contracts", "call", "ModelMarketplace", "list_model"),
+        *(model_id, "1", "0", "0", "0", "[]", "--send"),
+    )
+    refused = alice.refused("model", "show", model_id)
+    assert refused.exit_code == 10
+    assert mallory.address in refused.message
+    assert alice.address in refused.message
 
 
 def test_unknown_models(alice):
