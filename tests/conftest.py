@@ -16,7 +16,7 @@ from joynet_sdk.chain.rpc import Rpc
 
 # How many histories the stateful tests of contracts try; `make soak` asks for the longer profile.
 settings.register_profile("short", max_examples=8, deadline=None)
-settings.register_profile("soak", max_examples=200, deadline=None)
+settings.register_profile("soak", max_examples=60, deadline=None)
 settings.load_profile("short")
 
 BUILD = Path(__file__).resolve().parents[1] / ".build"

@@ -102,7 +102,8 @@ def test_a_node_that_stays_dead_burns_its_bond_and_the_others_answer(network, pr
     network.check_books()
 
 
-def test_a_client_killed_before_the_draw_resumes_and_pays_once(network, proof):
+@pytest.mark.parametrize("noun", ["tx", "infer"])
+def test_a_client_killed_before_the_draw_resumes_and_pays_once(network, proof, noun):
     wallet = int(network.run("payment", "balance").value["wallet_wei"])
     before = jobs(proof)
     client = start_committee(network)
@@ -112,8 +113,11 @@ def test_a_client_killed_before_the_draw_resumes_and_pays_once(network, proof):
     [job] = [job for job in jobs(proof) if job not in before]
     [open_job] = network.run("tx", "list").value
     assert open_job["kind"] == "infer.committee"
-    done = network.run("tx", "resume").value
-    assert [each["state"] for each in done["jobs"]] == ["done"]
+    done = network.run(noun, "resume").value
+    if noun == "tx":
+        assert [each["state"] for each in done["jobs"]] == ["done"]
+    else:
+        assert (done["label"], done["committee"]["job"]) == ("7", job)
     assert jobs(proof) == [*before, job]
     assert proof.call("job", job)["status"] == SETTLED
     cost = wallet - int(network.run("payment", "balance").value["wallet_wei"])
