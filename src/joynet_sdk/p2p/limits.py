@@ -25,7 +25,7 @@ class Limits:
         ban_s: Seconds a ban lasts.
         handshake_s: Seconds an inbound connection may take to become usable.
         dial_s: Seconds one dial may take.
-        frame_s: Seconds a frame may take from its first to its last byte.
+        frame_s: Seconds a frame may take from its first to its last byte, ours and yamux's.
         idle_s: Seconds a kept stream may lie idle before its server closes it.
         handler_s: Seconds a request handler may take.
     """

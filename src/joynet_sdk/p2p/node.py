@@ -32,7 +32,7 @@ from joynet_sdk.p2p.streams import (
     unavailable,
     write_frame,
 )
-from joynet_sdk.p2p.swarm import build_host
+from joynet_sdk.p2p.swarm import BoundedYamux, build_host
 
 if TYPE_CHECKING:
     from joynet_sdk.p2p.heartbeats import HeartbeatTopic, Judge
@@ -107,10 +107,13 @@ class TrioNode:
 
     async def say_goodbye(self) -> None:
         """Close every connection; libp2p leaves their sockets open when it is just cancelled."""
+        connections = self.swarm.get_connections()
         with trio.move_on_after(GOODBYE_S):
             async with trio.open_nursery() as nursery:
-                for connection in self.swarm.get_connections():
+                for connection in connections:
                     nursery.start_soon(connection.close)
+        for connection in connections:  # what is still being sent to a deaf peer would hold us up
+            await cast(BoundedYamux, connection.muxed_conn).hang_up()
 
     def addrs(self) -> list[str]:
         """Addresses we listen on, each ending in /p2p/<our peer id>."""

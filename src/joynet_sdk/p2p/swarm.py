@@ -3,6 +3,7 @@
 libp2p 0.8.1 leaves these to its user, so they are here:
 - an inbound slot is held until the swarm stops, not until its connection ends;
 - neither streams per peer, nor connections per IP, nor bytes received but unread are bounded;
+- a task that is cancelled while it writes spoils the connection for all others;
 - the connection manager dials peers on its own below a watermark.
 """
 
@@ -21,6 +22,7 @@ from libp2p.crypto.x25519 import create_new_key_pair as create_noise_key_pair
 from libp2p.custom_types import TProtocol
 from libp2p.host.basic_host import BasicHost
 from libp2p.io.abc import ReadWriteCloser
+from libp2p.io.exceptions import ConnectionClosedError
 from libp2p.network.config import ConnectionConfig, RetryConfig
 from libp2p.network.connection.raw_connection import RawConnection
 from libp2p.network.swarm import Swarm
@@ -148,9 +150,9 @@ def _decrement(counter: Counter[Any], key: object) -> None:
 
 
 class BoundedYamux(Yamux):
-    """Yamux that ends a connection whose unread bytes pass its budget.
+    """Yamux that bounds unread bytes, and whose connection outlives cancelled tasks.
 
-    Yamux 0.8.1 only logs a peer that ignores the receive window.
+    The yamux of libp2p 0.8.1 only logs a peer that ignores the receive window.
     """
 
     def __init__(self, conn: ISecureConn, peer_id: ID, muxer: "BoundedMuxer") -> None:
@@ -168,13 +170,35 @@ class BoundedYamux(Yamux):
             raise trio.TooSlowError(f"{length} more bytes pass the limit of unread bytes")
         return await super()._read_data_body(length)
 
+    async def _write_frame(self, data: bytes) -> None:
+        """Send a frame whole, also when the task that sends it is cancelled meanwhile.
+
+        Noise counts a message when it encrypts it: after one that is counted and not sent, the
+        peer can read nothing more and hangs up.
+
+        Raises:
+            ConnectionClosedError: The peer did not take it within `Limits.frame_s`; it is cut off.
+        """
+        async with self._write_lock:  # nothing is counted yet: this wait may be cancelled
+            deadline = trio.current_time() + self._muxer.limits.frame_s
+            with trio.CancelScope(shield=True, deadline=deadline) as sending:
+                await self.secured_conn.write(data)
+            if sending.cancelled_caught:
+                await self.hang_up()
+                raise ConnectionClosedError(f"peer {self.peer_id} does not read what it is sent")
+
+    async def hang_up(self) -> None:
+        """Close the socket at once, without a goodbye."""
+        with trio.CancelScope(shield=True):
+            await self.secured_conn.close()
+
 
 class BoundedMuxer(MuxerMultistream):
     """Makes BoundedYamux connections that share one budget."""
 
     def __init__(self, limits: Limits) -> None:
         super().__init__({TProtocol(YAMUX_ID): BoundedYamux}, NEGOTIATE_S)
-        self._limits = limits
+        self.limits = limits
         self._connections: WeakSet[BoundedYamux] = WeakSet()
 
     async def new_conn(self, conn: ISecureConn, peer_id: ID) -> IMuxedConn:
@@ -187,12 +211,12 @@ class BoundedMuxer(MuxerMultistream):
     def has_room(self, connection: BoundedYamux, length: int) -> bool:
         """May this connection hold `length` more unread bytes?"""
         unread = connection.unread_bytes + length
-        if length > MAX_YAMUX_BODY or unread > self._limits.max_unread_bytes_per_connection:
+        if length > MAX_YAMUX_BODY or unread > self.limits.max_unread_bytes_per_connection:
             return False
         if unread <= FAIR_UNREAD_BYTES:
             return True
         total = sum(each.unread_bytes for each in self._connections) + length
-        return total <= self._limits.max_unread_bytes
+        return total <= self.limits.max_unread_bytes
 
 
 class BoundedSwarm(Swarm):

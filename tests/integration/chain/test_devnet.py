@@ -15,7 +15,7 @@ from joynet_sdk.chain.rpc import Rpc, RpcError
 from joynet_sdk.errors import InvalidInputError, NotFoundError, UnavailableError
 
 BOB = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
-DEADLINE_S = 20
+DEADLINE_S = 60
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_blocks_come_every_second_and_on_each_transaction(devnet):
     devnet.up()
     with devnet.session() as session:
         start = session.block_number()
-        session.wait_until(lambda: session.block_number() >= start + 2, "two idle blocks", 10)
+        session.wait_until(lambda: session.block_number() >= start + 2, "two idle blocks", 30)
         began = time.monotonic()
         session.transfer(BOB, 1)
         session.transfer(BOB, 1)

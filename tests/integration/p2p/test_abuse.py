@@ -26,7 +26,7 @@ async def send_raw(evil: P2PHost, victim: P2PHost, protocol: str, data: bytes) -
 
     async def attack() -> str:
         stream = await node.host.new_stream(peer, [protocol])
-        with trio.fail_after(10):
+        with trio.fail_after(30):
             try:
                 await stream.write(data)
                 while await stream.read(4096):
@@ -43,14 +43,14 @@ async def send_raw(evil: P2PHost, victim: P2PHost, protocol: str, data: bytes) -
 async def assert_serves(victim: P2PHost, stage) -> None:
     honest = await stage.host()
     await honest.connect(victim.addrs[0])
-    answer = await honest.request(victim.peer_id, INFER_PROTOCOL, b"hello", timeout_s=5)
+    answer = await honest.request(victim.peer_id, INFER_PROTOCOL, b"hello", timeout_s=20)
     assert answer == b"hello"
 
 
 async def reach(host: P2PHost, victim: P2PHost) -> float:
     """Connect and ping: a refusal may come only after the handshake."""
     await host.connect(victim.addrs[0])
-    return await host.ping(victim.peer_id, timeout_s=3)
+    return await host.ping(victim.peer_id, timeout_s=10)
 
 
 def strikes(victim: P2PHost, evil: P2PHost) -> float:
@@ -75,7 +75,7 @@ def test_garbage_ends_its_stream_and_nothing_else(
     protocol, data, is_punished, play, until, new_store
 ):
     async def scenario(stage):
-        limits = Limits(frame_s=0.3, idle_s=0.6)
+        limits = Limits(frame_s=1.0, idle_s=2.0)
         evil = await stage.host()
         victim = await stage.host(limits, block_store=new_store())
         await victim.serve(INFER_PROTOCOL, same)
@@ -332,7 +332,7 @@ def test_honest_peer_is_served_within_a_second_during_a_flood(play):
         waits = []
         for _ in range(15):
             started = time.monotonic()
-            answer = await honest.request(victim.peer_id, INFER_PROTOCOL, b"hi", timeout_s=5)
+            answer = await honest.request(victim.peer_id, INFER_PROTOCOL, b"hi", timeout_s=20)
             assert answer == b"hi"
             waits.append(time.monotonic() - started)
         for task in floods:

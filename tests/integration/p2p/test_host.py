@@ -1,15 +1,19 @@
 """Two real hosts on loopback: frames, pings, deadlines, life and death."""
 
 import asyncio
+import contextlib
 import socket
+import threading
 
 import pytest
+import trio
 
 from joynet_sdk.errors import InvalidInputError, NotFoundError, UnavailableError, VerificationError
 from joynet_sdk.p2p.host import INFER_PROTOCOL, LOOPBACK, P2PHost
 from joynet_sdk.p2p.identity import Identity
 from joynet_sdk.p2p.limits import MAX_FRAME_BYTES, Limits
 from joynet_sdk.p2p.messages import ErrorAnswer, InferAnswer, LaneAnswer, decode_answer
+from joynet_sdk.p2p.streams import STREAM_ERRORS
 
 OTHER = Identity(bytes(31) + b"\x01").peer_id
 
@@ -361,3 +365,99 @@ def test_bad_addresses_are_invalid_input(address, play):
 def test_bad_listen_address_is_invalid_input():
     with pytest.raises(InvalidInputError, match="listen address"):
         P2PHost(Identity.generate().private_key, [LOOPBACK, "/ip4/127.0.0.1/udp/1/quic-v1"])
+
+
+def test_cancelled_writes_leave_the_connection_usable(play):
+    """Noise loses count when a message is encrypted and not sent: wherever it is cancelled."""
+
+    async def scenario(stage):
+        client, server = await stage.pair()
+        await client.ping(server.peer_id)
+        (connection,) = client.running_node().swarm.get_connections()
+
+        async def cancel_after(ticks: int) -> None:
+            stream = await connection.muxed_conn.open_stream()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(stream.write, b"never mind")
+                for _ in range(ticks):
+                    await trio.lowlevel.checkpoint()
+                nursery.cancel_scope.cancel()
+            await stream.reset()
+
+        for ticks in range(25):
+            await client.call(cancel_after, ticks)
+            await client.ping(server.peer_id)
+        assert client.running_node().swarm.get_connections() == [connection]
+
+    play(scenario)
+
+
+async def flood(host: P2PHost) -> None:
+    """Send more than the buffers of two sockets hold."""
+    muxed = host.running_node().swarm.get_connections()[0].muxed_conn
+
+    async def fill() -> None:
+        with contextlib.suppress(*STREAM_ERRORS):
+            stream = await muxed.open_stream()
+            await stream.write(bytes(256 * 1024))
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(100):
+            nursery.start_soon(fill)
+
+
+@pytest.fixture
+def freeze():
+    """`await freeze(host)`: it reads no more until the test ends."""
+    thaw = threading.Event()
+    calls = []
+
+    async def stop_reading(host: P2PHost) -> None:
+        entered = threading.Event()
+
+        async def hold() -> None:
+            entered.set()
+            thaw.wait(60)
+
+        calls.append(asyncio.create_task(host.call(hold)))
+        await asyncio.to_thread(entered.wait)
+
+    stop_reading.thaw = thaw.set
+    yield stop_reading
+    thaw.set()
+
+
+def test_peer_that_does_not_read_is_hung_up_on(play, until, freeze):
+    async def scenario(stage):
+        client, server = await stage.host(Limits(frame_s=1.0)), await stage.host()
+        await client.connect(server.addrs[0])
+        await freeze(server)
+        try:
+            await client.call(flood, client)
+
+            async def is_alone() -> bool:
+                return not await client.peers()
+
+            await until(is_alone)
+        finally:
+            freeze.thaw()
+
+    play(scenario)
+
+
+def test_peer_that_does_not_read_cannot_hold_up_a_stop(play, until, freeze):
+    async def scenario(stage):
+        client, server = await stage.pair()
+        await freeze(server)
+        sending = asyncio.create_task(client.call(flood, client))
+        muxed = client.running_node().swarm.get_connections()[0].muxed_conn
+        try:
+            await until(lambda: muxed._write_lock.statistics().tasks_waiting > 0)
+            async with asyncio.timeout(8):  # a frame may take 15 s
+                await client.stop()
+            with pytest.raises(UnavailableError):
+                await sending
+        finally:
+            freeze.thaw()
+
+    play(scenario)
