@@ -1,0 +1,1 @@
+"""QModel -> circuit, and an input -> the integers that satisfy it."""

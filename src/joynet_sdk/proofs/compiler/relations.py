@@ -1,0 +1,20 @@
+"""Which relation states which op."""
+
+from joynet_sdk.errors import InvalidInputError
+from joynet_sdk.proofs.compiler.compile import Compiler, Make, Relation
+from joynet_sdk.proofs.compiler.linear import Linear
+from joynet_sdk.qmodel.ops import Gemm, Op
+
+_MAKE: dict[type[Op], Make] = {Gemm: Linear}
+
+
+def relation_of(compiler: Compiler, op: Op) -> Relation:
+    """The relation of an op.
+
+    Raises:
+        InvalidInputError: The op cannot be proved.
+    """
+    make = _MAKE.get(type(op))
+    if make is None:
+        raise InvalidInputError(f"{op.name} ({op.kind}) cannot be proved yet")
+    return make(compiler, op)
