@@ -73,9 +73,9 @@ class Builder:
         before = all(part.source is not Source.R for part in ranges)
         return self._add(PendingClaim(place, recipe), before=before)
 
-    def value(self, record: c.Value, *, before: bool = False) -> int:
-        """A value that needs no claim."""
-        return self._add(record, before=before)
+    def value(self, record: c.Value) -> int:
+        """A value that needs no claim; known before sumcheck 1 if it reads no r."""
+        return self._add(record, before=not _reads(record, self._recipes, Source.R))
 
     def define(self, terms: Iterable[Term]) -> int:
         """A sum of terms; a single value stays itself."""
@@ -159,7 +159,9 @@ class Builder:
     def _rho(self, instances: Sequence[c.Instance]) -> int:
         needed = [each.variables for each in instances if not isinstance(each, c.Sum)]
         for record in self._values[0] + self._values[1]:
-            needed += [part.start + part.count for part in _rho_ranges(record, self._recipes)]
+            needed += [
+                part.start + part.count for part in _reads(record, self._recipes, Source.RHO)
+            ]
         return max(needed)
 
     def _add(self, record: object, *, before: bool) -> int:
@@ -198,7 +200,8 @@ def _weighted(blocks: Sequence[int], sums: Sequence[Iterable[Term]]) -> list[Ter
     return found
 
 
-def _rho_ranges(record: object, recipes: dict[c.Recipe, int]) -> list[Range]:
+def _reads(record: object, recipes: dict[c.Recipe, int], source: Source) -> list[Range]:
+    """The record's ranges of a source."""
     ranges: list[Range] = []
     match record:
         case PendingClaim(_, recipe) | c.Input(recipe) | c.Output(recipe):
@@ -212,7 +215,7 @@ def _rho_ranges(record: object, recipes: dict[c.Recipe, int]) -> list[Range]:
             ranges.append(record.vocabulary if isinstance(record, c.Tokens) else record.target)
         case c.Block() | c.Less() | c.Ramp() | c.Clamp():
             ranges.append(record.range)
-    return [part for part in ranges if part.source is Source.RHO]
+    return [part for part in ranges if part.source is source]
 
 
 Number = Callable[[int], int]

@@ -4,8 +4,9 @@ A tensor's dims are padded to powers of two; its last dim has the lowest variabl
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,21 +54,72 @@ def whole(column: Column) -> Place:
     return Place(column, 0, column.bits)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tensor:
-    """A tensor of the model as a place in a group.
+    """A tensor of the model inside a block of 2^bits elements.
 
     Attributes:
-        shape: Without padding.
+        root: Name of the op (or input) that wrote the block.
+        place: Where the block lies; None for the packed input, which lies in no group.
+        bits: Variables of the block.
+        positions: For each element its position in the block.
     """
 
-    place: Place
-    shape: tuple[int, ...]
+    root: str
+    place: Place | None
+    bits: int
+    positions: Integers
 
     @property
-    def widths(self) -> tuple[int, ...]:
-        """Variables per dim, outermost first."""
-        return tuple(width(side) for side in self.shape)
+    def shape(self) -> tuple[int, ...]:
+        """Without padding."""
+        return self.positions.shape
+
+    @cached_property
+    def variables(self) -> list[int] | None:
+        """For each variable of the tensor (last dim first) the block's; None if it mixes them.
+
+        A tensor of n dims has width(side) variables per dim. The block's other variables are
+        constant, as `constants` says.
+        """
+        found = []
+        for axis in reversed(range(self.positions.ndim)):
+            for k in range(width(self.shape[axis])):
+                index = [0] * self.positions.ndim
+                index[axis] = 1 << k
+                step = int(self.positions[tuple(index)]) - self.base
+                if step <= 0 or step & step - 1 or self.base & step:
+                    return None
+                found.append(step.bit_length() - 1)
+        inside = tuple(slice(0, side) for side in self.shape)
+        if len(set(found)) < len(found):
+            return None
+        return found if np.array_equal(self._spread(found)[inside], self.positions) else None
+
+    @property
+    def base(self) -> int:
+        """Position of the first element."""
+        return int(self.positions.ravel()[0])
+
+    def cube(self) -> Integers:
+        """Positions of all elements, padding included."""
+        if self.variables is None:
+            raise ValueError(f"{self.root}: a view that mixes variables")
+        return self._spread(self.variables)
+
+    def _spread(self, variables: Sequence[int]) -> Integers:
+        cube = np.full(1, self.base, np.int64)
+        for variable in variables:
+            cube = np.concatenate([cube, cube + (1 << variable)])
+        return cube.reshape(padded_shape(self.shape))
+
+
+def dense(root: str, place: Place | None, shape: tuple[int, ...]) -> Tensor:
+    """A tensor that lies in its block as it is, its dims padded."""
+    sides = padded_shape(shape)
+    size = int(np.prod(sides))
+    positions = np.arange(size, dtype=np.int64).reshape(sides)
+    return Tensor(root, place, width(size), positions[tuple(slice(0, side) for side in shape)])
 
 
 @dataclass

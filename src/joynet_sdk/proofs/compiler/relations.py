@@ -2,10 +2,19 @@
 
 from joynet_sdk.errors import InvalidInputError
 from joynet_sdk.proofs.compiler.compile import Compiler, Make, Relation
+from joynet_sdk.proofs.compiler.convolution import Convolution
 from joynet_sdk.proofs.compiler.linear import Linear
-from joynet_sdk.qmodel.ops import Gemm, Op
+from joynet_sdk.proofs.compiler.pooling import Average, Maximum
+from joynet_sdk.proofs.compiler.view import Viewed
+from joynet_sdk.qmodel.ops import AvgPool, Conv, Gemm, MaxPool, Op, View
 
-_MAKE: dict[type[Op], Make] = {Gemm: Linear}
+_MAKE: dict[type[Op], Make] = {
+    Gemm: Linear,
+    Conv: Convolution,
+    MaxPool: Maximum,
+    AvgPool: Average,
+    View: Viewed,
+}
 
 
 def relation_of(compiler: Compiler, op: Op) -> Relation:

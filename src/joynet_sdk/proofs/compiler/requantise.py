@@ -7,6 +7,8 @@ below 2^12 and (Q, Y) in the block's table. Rows of no block have M = 0 and use 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from joynet_sdk.proofs.circuit import Block as BlockValue
 from joynet_sdk.proofs.circuit import Group, Term, r, width
 from joynet_sdk.proofs.compiler.builder import Builder, Query
@@ -55,8 +57,8 @@ class RowSpace:
     blocks: list[Rows]
     columns: dict[str, Column]
 
-    def relate(self, builder: Builder, tables: TableSet) -> None:
-        """The requantisation of every row."""
+    def relate(self, builder: Builder, tables: TableSet) -> Sequence[Query]:
+        """The requantisation of every row; returns its lookups."""
         n = self.bits
         acc, q, y, low, high = (
             builder.claim(whole(self.columns[name]), r(0, n)) for name in COLUMNS
@@ -75,12 +77,11 @@ class RowSpace:
         relation = [Term(1, m, acc), Term(1 << SHIFT - 1), Term(-(1 << SHIFT), q)]
         builder.zero(n, [*relation, Term(-1, low), Term(-(1 << LIMB_BITS), high)])
         limbs = tables.id(RANGE_12)
-        queries = [
+        return (
             Query((Term(1, low),), (), (Term(limbs),)),
             Query((Term(1, high),), (), (Term(limbs),)),
             Query((Term(1, q),), (Term(1, y),), tuple(ids)),
-        ]
-        builder.lookups(n, queries, limbs, "rows")
+        )
 
 
 def pack(layout: Layout, blocks: Sequence[Rows]) -> list[RowSpace]:
@@ -129,15 +130,10 @@ def fill(
 
 
 def _gaps(advice: Integers, space: RowSpace, used: int) -> list[tuple[TableSpec, Integers]]:
-    """Rows of no block, and the spare fourth lookup of every row."""
-    import numpy as np
-
+    """Rows of no block."""
     size = 1 << space.bits
-    gap = size - used
-    zeros = np.zeros(gap, np.int64)
-    high = np.full(gap, 1 << SHIFT - 1 - LIMB_BITS, np.int64)
+    zeros = np.zeros(size - used, np.int64)
+    high = np.full(size - used, 1 << SHIFT - 1 - LIMB_BITS, np.int64)
     column = space.columns["L1"].offset
     advice[column + used : column + size] = high
-    spare = np.zeros(size, np.int64)
-    table = space.blocks[0].table
-    return [(RANGE_12, zeros), (RANGE_12, high), (table, zeros), (RANGE_12, spare)]
+    return [(RANGE_12, zeros), (RANGE_12, high), (space.blocks[0].table, zeros)]

@@ -1,0 +1,104 @@
+"""ACC(o, y, x) - b(o) [y < Y][x < X] = sum_{q, c, k} W(o, c, k) a(c, q) wire_y wire_x.
+
+Variables r: qx, qy, channel of the group, kx, ky. The group's number is fixed by rho.
+"""
+
+import numpy as np
+
+from joynet_sdk.errors import InvalidInputError
+from joynet_sdk.proofs.circuit import Range, Term, Wire, r, rho, width
+from joynet_sdk.proofs.compiler.builder import Builder
+from joynet_sdk.proofs.compiler.compile import Compiler, Run
+from joynet_sdk.proofs.compiler.layout import Integers, pad, whole
+from joynet_sdk.proofs.compiler.masks import inside, product
+from joynet_sdk.qmodel.ops import AvgPool, Conv, MaxPool
+from joynet_sdk.qmodel.reference import windows
+
+
+class Convolution:
+    """A conv of the model."""
+
+    def __init__(self, compiler: Compiler, op: Conv) -> None:
+        channels, outputs = compiler.model.shapes[op.input][0], op.weight.shape[0]
+        for size in (channels // op.groups, outputs // op.groups):
+            if op.groups > 1 and size & size - 1:
+                raise InvalidInputError(
+                    f"{op.name} (conv): {size} channels in each of {op.groups} groups cannot be "
+                    "proved, expected a power of two"
+                )
+        self._op = op
+        self._weight = compiler.constant(f"{op.name}.weight", pad(op.weight))
+        self._bias = compiler.constant(f"{op.name}.bias", pad(op.bias))
+        self._multiplier = compiler.constant(f"{op.name}.multiplier", pad(op.multiplier))
+        self._area = sum(width(side) for side in compiler.model.shapes[op.name][1:])
+        self._rows = compiler.rows(op.name, op.table, self._multiplier_terms)
+
+    def _multiplier_terms(self, builder: Builder) -> list[Term]:
+        point = r(self._area, self._multiplier.bits)
+        return [Term(1, builder.claim(whole(self._multiplier), point))]
+
+    def relate(self, compiler: Compiler) -> None:
+        builder, op = compiler.builder, self._op
+        _, height, across = compiler.model.shapes[op.input]
+        _, out_height, out_across = compiler.model.shapes[op.name]
+        outputs = self._bias.bits
+        qx, qy = r(0, width(across)), r(width(across), width(height))
+        channel = r(qy.start + qy.count, width(op.weight.shape[1]))
+        kx = r(channel.start + channel.count, width(op.kernel[1]))
+        ky = r(kx.start + kx.count, width(op.kernel[0]))
+        px = rho(0, width(out_across))
+        py = rho(px.count, width(out_height))
+        output = rho(self._area, outputs)
+        group = rho(self._area + outputs - width(op.groups), width(op.groups))
+        acc = builder.claim(self._rows.place("ACC"), rho(0, self._area + outputs))
+        bias = builder.claim(whole(self._bias), output)
+        masks = inside(builder, py, out_height) + inside(builder, px, out_across)
+        weight = builder.claim(whole(self._weight), kx, ky, channel, output)
+        given = compiler.read(op.input, qx, qy, channel, group)
+        across_wire = Wire(px, kx, qx, op.strides[1], op.pads[1], out_across, op.kernel[1], across)
+        height_wire = Wire(py, ky, qy, op.strides[0], op.pads[0], out_height, op.kernel[0], height)
+        wiring = builder.define([Term(1, builder.value(across_wire), builder.value(height_wire))])
+        builder.sum(
+            ky.start + ky.count,
+            [Term(1, acc), product(builder, [bias, *masks], -1)],
+            [Term(1, weight, given, wiring)],
+        )
+
+    def fill(self, run: Run) -> None:
+        op = self._op
+        given = run.real(op.input)
+        acc = pad(accumulate(op, given))
+        multiplier = np.broadcast_to(pad(op.multiplier)[:, None, None], acc.shape)
+        run.requantise(op.name, acc, multiplier, op.table)
+
+
+def accumulate(op: Conv, given: Integers) -> Integers:
+    """The op's accumulators; float64 is exact below 2^53."""
+    seen = windows(op, given[None], 0)[0].astype(np.float64)
+    channels, height, across = seen.shape[:3]
+    grouped = seen.reshape(op.groups, channels // op.groups, height, across, -1)
+    columns = grouped.transpose(0, 1, 4, 2, 3).reshape(op.groups, -1, height * across)
+    weight = op.weight.astype(np.float64).reshape(op.groups, -1, columns.shape[1])
+    acc: Integers = (weight @ columns).astype(np.int64).reshape(-1, height, across)
+    return acc + op.bias.astype(np.int64)[:, None, None]
+
+
+def wires_at(
+    builder: Builder,
+    op: MaxPool | AvgPool,
+    sizes: tuple[int, ...],
+    k: tuple[Range, Range],
+) -> int:
+    """The product of both dimensions' wiring of a pooling window, p at rho, q at r from 0.
+
+    Args:
+        sizes: Height and width in, height and width out.
+        k: Ranges of k, (y, x).
+    """
+    height, across, out_height, out_across = sizes
+    qx, qy = r(0, width(across)), r(width(across), width(height))
+    px = rho(0, width(out_across))
+    py = rho(px.count, width(out_height))
+    x = Wire(px, k[1], qx, op.strides[1], op.pads[1], out_across, op.kernel[1], across)
+    y = Wire(py, k[0], qy, op.strides[0], op.pads[0], out_height, op.kernel[0], height)
+    return builder.define([Term(1, builder.value(x), builder.value(y))])
