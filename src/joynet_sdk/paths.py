@@ -84,6 +84,16 @@ class Home:
         return self.root / "tools"
 
     @property
+    def srs(self) -> Path:
+        """Structured reference strings of the proofs."""
+        return self.root / "srs"
+
+    @property
+    def cache(self) -> Path:
+        """What can be made again, such as compiled kernels; safe to delete."""
+        return self.root / "cache"
+
+    @property
     def logs(self) -> Path:
         """Log files, one JSON object per line."""
         return self.root / "logs"

@@ -1,10 +1,14 @@
-"""The OpenCL devices of this machine."""
+"""The OpenCL devices of this machine, and which of them works."""
 
+import os
 from dataclasses import dataclass
+from typing import Any
 
-from joynet_sdk.errors import ConfigError, MissingDependencyError
+from joynet_sdk.errors import ConfigError, MissingDependencyError, NotFoundError
+from joynet_sdk.paths import Home, home_root
 
 INSTALL = "pip install 'joynet-sdk[proofs]'"
+PREFERENCE = ("GPU", "ACCELERATOR", "CPU", "OTHER")
 
 
 @dataclass(frozen=True)
@@ -37,33 +41,86 @@ def list_devices() -> list[Device]:
         MissingDependencyError: pyopencl is not installed.
         ConfigError: There is no OpenCL implementation on this machine.
     """
+    return [device for device, _ in handles()]
+
+
+def ranked() -> list[tuple[Device, Any]]:
+    """Devices in the order in which they are chosen: GPU, accelerator (FPGA), CPU; then size.
+
+    Returns:
+        (device, its `pyopencl.Device`) pairs, best first.
+    """
+    return sorted(
+        handles(), key=lambda pair: (PREFERENCE.index(pair[0].kind), -pair[0].compute_units)
+    )
+
+
+def select(wanted: str | None = None) -> tuple[Device, Any]:
+    """The device to work on.
+
+    Args:
+        wanted: Number in the order of `ranked`, a kind ("cpu", "gpu", "accelerator"), or part of
+            the platform's or device's name; None for the best one.
+
+    Raises:
+        ConfigError: There is no device.
+        NotFoundError: None is called `wanted`.
+    """
+    found = ranked()
+    if not found:
+        raise ConfigError("OpenCL is installed and has no device", hint=INSTALL)
+    if wanted is None:
+        return found[0]
+    if wanted.isdecimal() and int(wanted) < len(found):
+        return found[int(wanted)]
+    word = wanted.lower()
+    for device, handle in found:
+        if word == device.kind.lower() or word in f"{device.platform} {device.name}".lower():
+            return device, handle
+    raise NotFoundError("OpenCL device", wanted, hint="joynet proof kernels list")
+
+
+def handles() -> list[tuple[Device, Any]]:
+    """Every OpenCL device with its `pyopencl.Device`, in the order of the platforms.
+
+    Raises:
+        MissingDependencyError: pyopencl is not installed.
+        ConfigError: There is no OpenCL implementation on this machine.
+    """
     try:
         import pyopencl
     except ImportError:
         raise MissingDependencyError("pyopencl", INSTALL) from None
+    from joynet_sdk.proofs import _pocl
+
+    # PoCL reads this once, when it starts: what it compiles belongs to this home.
+    os.environ.setdefault("POCL_CACHE_DIR", str(Home(home_root(os.environ)).cache / "pocl"))
     try:
         platforms = pyopencl.get_platforms()
     except pyopencl.Error as error:
         raise ConfigError(f"no OpenCL implementation answers: {error}", hint=INSTALL) from None
-    devices = []
+    found = []
     for platform in platforms:
         try:
-            found = platform.get_devices()
+            devices = platform.get_devices()
         except pyopencl.Error:  # a platform whose hardware is absent has none
             continue
-        for device in found:
-            devices.append(
-                Device(
-                    platform.name.strip(),
-                    device.name.strip(),
-                    _kind(device.type),
-                    device.version.split(" PoCL")[0].strip(),
-                    device.driver_version,
-                    device.max_compute_units,
-                    device.global_mem_size,
-                )
-            )
-    return devices
+        for handle in devices:
+            _pocl.name_processor(handle)
+            found.append((_describe(platform, handle), handle))
+    return found
+
+
+def _describe(platform: Any, handle: Any) -> Device:
+    return Device(
+        platform.name.strip(),
+        handle.name.strip(),
+        _kind(handle.type),
+        handle.version.split(" PoCL")[0].strip(),
+        handle.driver_version,
+        handle.max_compute_units,
+        handle.global_mem_size,
+    )
 
 
 def _kind(bits: int) -> str:
