@@ -13,10 +13,12 @@ from joynet_sdk.progress import stage
 from joynet_sdk.proofs.circuit import Circuit, Group, Io, IoShape
 from joynet_sdk.proofs.codec import decode
 from joynet_sdk.proofs.compiler.layout import Integers, pad
+from joynet_sdk.proofs.estimate import Estimate, estimate
 from joynet_sdk.proofs.keys import CircuitKey, Workshop
 from joynet_sdk.proofs.prooffile import ProofFile
 from joynet_sdk.proofs.statement import Statement, circuit_id
 from joynet_sdk.proofs.verifier import verify
+from joynet_sdk.qmodel.model import Input
 from joynet_sdk.types import Address, CircuitInfo, Point, ProofAnswer, ProofRequest
 
 STAGE_TEXTS = {
@@ -53,6 +55,15 @@ class InferenceProver:
             key.compiled.model.input_size * key.compiled.model.input.dtype.itemsize,
             key.compiled.model.output_size,
         )
+
+    def input_of(self, model: Path) -> Input:
+        """What a model reads."""
+        return self.workshop.load(model)[1].input
+
+    def estimate(self, model: Path) -> Estimate:
+        """What a proof of a model will take on this device."""
+        key = self.workshop.key(model)
+        return estimate(key.compiled, self.workshop.msm(key.compiled.circuit.variables))
 
     def commit(self, shape: Sequence[int], data: bytes) -> Point:
         """The commitment to an int8 tensor, its sides padded.

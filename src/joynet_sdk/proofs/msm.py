@@ -11,7 +11,7 @@ Sources: Pippenger 1976; Bernstein, Doumen, Lange, Oosterwijk 2012 (signed digit
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,8 +71,7 @@ class Plan:
         2.5 times as long each.
         """
         window = min(
-            range(SCAN_BLOCK = 4096  # counters that one work-item scans
-MIN_WINDOW, MAX_WINDOW + 1),
+            range(MIN_WINDOW, MAX_WINDOW + 1),
             key=lambda c: -(-(bits + 1) // c) * (count + 5 * 2 ** (c - 1)),
         )
         buckets = 1 << (window - 1)
@@ -279,7 +278,7 @@ class _Source:
             used = np.flatnonzero(scalars)
         else:
             form = CANONICAL
-            limbs = check_limbs(scalars)
+            limbs = check_limbs(cast(Limbs, scalars))
             width = max(
                 (64 * i + _width(limbs[:, i]) for i in range(4) if limbs[:, i].any()), default=0
             )
@@ -304,7 +303,8 @@ def _tiles(sizes: NDArray[np.int64], tile: int, radix: int) -> NDArray[np.uint32
     begins = ends - np.repeat(sizes, numbers) + within * tile
     counters = np.repeat(before, numbers) * radix + within
     columns = [begins, np.minimum(begins + tile, ends), counters, number]
-    return np.stack(columns, axis=1).astype(u32)
+    rows: NDArray[np.uint32] = np.stack(columns, axis=1).astype(u32)
+    return rows
 
 
 def _scratch_words(chunk: int) -> int:

@@ -18,16 +18,22 @@ Integers = NDArray[np.int64]
 
 @dataclass(eq=False)
 class Column:
-    """An aligned slot of 2^bits elements of a group.
+    """An aligned slot of 2^bits elements of a group, or an aligned part of another column.
 
     Attributes:
-        offset: First element; known once the layout is placed.
+        start: First element in the group or in `parent`; known once the layout is placed.
     """
 
     group: Group
     bits: int
     name: str
-    offset: int = -1
+    start: int = -1
+    parent: "Column | None" = None
+
+    @property
+    def offset(self) -> int:
+        """First element in the group."""
+        return self.start + (self.parent.offset if self.parent else 0)
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,7 @@ class Tensor:
     """A tensor of the model inside a block of 2^bits elements.
 
     Attributes:
-        root: Name of the op (or input) that wrote the block.
+        root: Name of the op, input or constant that the block belongs to.
         place: Where the block lies; None for the packed input, which lies in no group.
         bits: Variables of the block.
         positions: For each element its position in the block.
@@ -139,7 +145,7 @@ class Layout:
         for columns in self.columns.values():
             offset = 0
             for column in sorted(columns, key=lambda each: -each.bits):
-                column.offset = offset
+                column.start = offset
                 offset += 1 << column.bits
 
     def span(self, group: Group) -> int:

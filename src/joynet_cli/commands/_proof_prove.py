@@ -1,0 +1,207 @@
+"""`joynet proof estimate|prove|verify|check|show|register`."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from joynet_cli._output import out
+from joynet_cli._session import open_joynet, stop_if_dry_run
+
+if TYPE_CHECKING:
+    from joynet_sdk.client import JoyNet
+    from joynet_sdk.proofs.prooffile import ProofFile
+
+Ref = Annotated[
+    str, typer.Argument(help="A QModel file, or a published model: name, CID or 0x id.")
+]
+File = Annotated[Path, typer.Argument(help="A file written by proof prove.")]
+
+
+def estimate(ref: Ref) -> None:
+    """Time, memory, proof size and gas of a proof, before any work.
+
+    Examples:
+      joynet proof estimate digits.joy
+      joynet proof estimate model.safetensors --json
+    """
+    with open_joynet("Estimating") as joynet:
+        found = joynet.proving.estimate(ref)
+    result = {
+        "cpu_s": round(found.cpu_s, 3),
+        "memory_bytes": found.memory_bytes,
+        "proof_bytes": found.proof_bytes,
+        "gas": found.gas,
+        "variables": found.variables,
+        "claims": found.claims,
+    }
+
+    def human(_: dict[str, Any]) -> None:
+        out.line(f"time    about {found.cpu_s:.2f} CPU-seconds on this device")
+        out.line(f"memory  about {found.memory_bytes / 1e6:,.0f} MB")
+        out.line(f"proof   {found.proof_bytes:,} bytes, {found.claims} claims")
+        out.line(f"gas     about {found.gas:,} to check it on chain")
+
+    out.result(result, human)
+
+
+def prove(
+    ref: Ref,
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="JSON with the input.")],
+    target: Annotated[
+        Path | None, typer.Option("--out", help="Write the proof file here [INPUT.proof].")
+    ] = None,
+) -> None:
+    """Run a model on this machine and prove its output; the proof is bound to no job.
+
+    The proof is succinct and sound, not zero-knowledge: enough proofs reveal the weights.
+
+    Examples:
+      joynet proof prove digits.joy seven.json
+      joynet proof prove model.safetensors seven.json --out seven.proof
+    """
+    from joynet_sdk.paths import atomic_write
+
+    path = target or source.with_suffix(".proof")
+    stop_if_dry_run(f"prove {ref} on {source} and write {path}", file=str(path))
+    with open_joynet("Proving") as joynet:
+        data = _input(joynet, ref, source)
+        file = joynet.proving.prove(ref, data)
+    raw = file.encode()
+    atomic_write(path, raw, mode=0o644)
+    result = {"file": str(path), "bytes": len(raw), **_described(file)}
+
+    def human(_: dict[str, Any]) -> None:
+        out.line(f"output  {result['output_values']}")
+        out.line(f"proof   {path} ({len(file.proof):,} bytes of proof)")
+        out.note("not bound to a job; not zero-knowledge: proofs reveal something of the weights")
+
+    out.result(result, human)
+
+
+def verify(
+    file: File,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="Check too that it is about this model (REF or file)."),
+    ] = None,
+    onchain: Annotated[
+        bool, typer.Option("--onchain", help="Ask the chain's contract too, for a job's proof.")
+    ] = False,
+) -> None:
+    """Check a proof file. Exits 0 when it verifies, 10 when anything is wrong.
+
+    Examples:
+      joynet proof verify seven.proof
+      joynet proof verify seven.proof --model digits.joy
+      joynet proof verify seven.proof --onchain --json
+    """
+    proof = _read(file)
+    with open_joynet("Verifying") as joynet:
+        joynet.proving.verify(proof, model)
+        answer = joynet.proving.verify_onchain(proof) if onchain else None
+    if answer is False:
+        from joynet_sdk.errors import VerificationError
+
+        raise VerificationError("the chain's InferenceVerifier says the proof is false")
+    unknown = [] if model else ["that the circuit is the model's (--model REF)"]
+    result = {"verified": True, "onchain": answer, "not_checked": unknown, **_described(proof)}
+
+    def human(_: dict[str, Any]) -> None:
+        out.line(f"verified: the circuit 0x{proof.statement.circuit_id.hex()} gives this output")
+        out.line(f"output  {result['output_values']}")
+        out.line(f"job     {result['job']}")
+        for item in unknown:
+            out.note(f"not checked: {item}")
+
+    out.result(result, human)
+
+
+def check(ref: Ref) -> None:
+    """Compile a published model's circuit and compare it with the one on chain.
+
+    Examples:
+      joynet proof check digits.joy
+    """
+    with open_joynet("Compiling") as joynet:
+        found = joynet.proving.check(ref)
+    out.result(
+        {"circuit_id": "0x" + found.hex(), "matches": True},
+        lambda _: out.line(f"the registered circuit 0x{found.hex()} is the model's"),
+    )
+
+
+def register(ref: Ref) -> None:
+    """Register a model's circuit, once and for good; its publisher only.
+
+    Examples:
+      joynet proof register digits.joy
+      joynet proof register digits.joy --dry-run
+    """
+    stop_if_dry_run(f"register the circuit of {ref}")
+    with open_joynet("Registering") as joynet:
+        found = joynet.proving.register(ref)
+    out.result(
+        {"circuit_id": "0x" + found.hex()},
+        lambda _: out.line(f"registered circuit 0x{found.hex()}"),
+    )
+
+
+def show(file: File) -> None:
+    """Print what a proof file claims; it need not verify.
+
+    Examples:
+      joynet proof show seven.proof
+    """
+    out.result(_described(_read(file)))
+
+
+def _described(file: "ProofFile") -> dict[str, Any]:
+    statement = file.statement
+    values = [byte - 256 if byte > 127 else byte for byte in file.output]
+    shown = str(values) if len(values) <= 16 else f"{values[:8]} and {len(values) - 8} more"
+    return {
+        "model_id": "0x" + statement.model_id.hex(),
+        "circuit_id": "0x" + statement.circuit_id.hex(),
+        "srs": "0x" + file.srs_digest.hex(),
+        "job": str(statement.job_id) if file.is_bound else "not bound to a job",
+        "chain_id": str(statement.chain_id),
+        "payee": "0x" + statement.payee.hex(),
+        "output": "0x" + file.output.hex(),
+        "output_values": shown,
+        "proof_bytes": len(file.proof),
+    }
+
+
+def _read(path: Path) -> "ProofFile":
+    from joynet_sdk.errors import NotFoundError
+    from joynet_sdk.proofs.prooffile import MAX_FILE_BYTES, ProofFile
+
+    if not path.is_file():
+        raise NotFoundError("proof file", str(path), hint="joynet proof prove REF INPUT")
+    with path.open("rb") as source:
+        return ProofFile.decode(source.read(MAX_FILE_BYTES + 1))
+
+
+def _input(joynet: "JoyNet", ref: str, source: Path) -> bytes:
+    """The input's bytes, from JSON integers of the model's shape."""
+    import numpy as np
+
+    from joynet_sdk.errors import InvalidInputError, NotFoundError
+
+    if not source.is_file():
+        raise NotFoundError("input", str(source))
+    spec = joynet.proving.input_of(ref)
+    count = int(np.prod(spec.shape))
+    expected = f"expected JSON with {count:,} integers for {spec.dtype.name} {list(spec.shape)}"
+    try:
+        values = np.asarray(json.loads(source.read_bytes()))
+    except ValueError as error:
+        raise InvalidInputError(f"{source} is no JSON array ({error}), {expected}") from None
+    if values.size != count or values.dtype.kind not in "iu":
+        raise InvalidInputError(f"{source} is {values.dtype} {values.shape}, {expected}")
+    limits = np.iinfo(spec.dtype)
+    if values.min() < limits.min or values.max() > limits.max:
+        raise InvalidInputError(f"{source} spans {values.min()} to {values.max()}, {expected}")
+    return bytes(values.astype(spec.dtype).tobytes())

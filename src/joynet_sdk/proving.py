@@ -1,0 +1,205 @@
+"""Proofs of inference for applications: estimate, prove, verify, check, register."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from joynet_sdk.errors import InvalidInputError, NotFoundError, VerificationError
+from joynet_sdk.ports import Chain, Flows, Run
+from joynet_sdk.types import Point
+
+VERIFIER = "InferenceVerifier"
+REGISTER = "proof.register"
+UNPUBLISHED = bytes(32)
+
+
+class Prover(Protocol):
+    """The machine's prover; `proofs.inference.InferenceProver` in use."""
+
+    def estimate(self, model: Path) -> Any:
+        """What a proof of the model will take."""
+
+    def input_of(self, model: Path) -> Any:
+        """What the model reads."""
+
+    def prove_offline(self, model: Path, model_id: bytes, data: bytes) -> Any:
+        """A proof file that is bound to no job."""
+
+    def check(self, file: Any) -> None:
+        """Raise VerificationError unless the proof shows its statement."""
+
+    def compare(self, model: Path, file: Any) -> None:
+        """Raise VerificationError unless the proof's circuit is the model's."""
+
+    def circuit(self, model: Path) -> Any:
+        """The circuit's id and sizes."""
+
+    def registration(self, model: Path, publisher: str, verifier: str, chain_id: int) -> Any:
+        """What the publisher hands in: descriptors, commitment, attestation's proof."""
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A model whose files are here.
+
+    Attributes:
+        model_id: 32 bytes; zero for a file that is not published.
+        folder: The folder, or the file itself.
+    """
+
+    model_id: bytes
+    folder: Path
+
+
+Locate = Callable[[str], Located]
+
+
+class Proving:
+    """Proofs of models by reference.
+
+    Args:
+        chain: Asked only for what is on chain.
+        locate: Finds a model's files by name, CID, id or path.
+    """
+
+    def __init__(
+        self, chain: Callable[[], Chain], flows: Flows, prover: Prover, locate: Locate
+    ) -> None:
+        self._chain, self._flows, self._prover, self._locate = chain, flows, prover, locate
+
+    def estimate(self, ref: str) -> Any:
+        """Time, memory, size and gas of a proof, before any work."""
+        return self._prover.estimate(self._locate(ref).folder)
+
+    def input_of(self, ref: str) -> Any:
+        """What a model reads: `qmodel.Input`."""
+        return self._prover.input_of(self._locate(ref).folder)
+
+    def prove(self, ref: str, data: bytes) -> Any:
+        """Run a model and prove its output; the file is bound to no job.
+
+        Args:
+            data: The input's bytes: int8 values, or u16 token ids.
+        """
+        model = self._locate(ref)
+        return self._prover.prove_offline(model.folder, model.model_id, data)
+
+    def verify(self, file: Any, ref: str | None = None) -> None:
+        """Check a proof file, and when a model is given, that it is about that model.
+
+        Raises:
+            VerificationError: It does not verify; says why.
+        """
+        self._prover.check(file)
+        if ref is not None:
+            self._prover.compare(self._locate(ref).folder, file)
+
+    def verify_onchain(self, file: Any) -> bool:
+        """Ask the chain's InferenceVerifier about a proof that was made for it.
+
+        Raises:
+            InvalidInputError: The proof is bound to another chain or contract.
+        """
+        chain = self._chain()
+        contract = chain.contract(VERIFIER)
+        statement = file.statement
+        here = chain.chain_id, contract.address.lower()
+        if (statement.chain_id, "0x" + statement.verifier.hex()) != here:
+            raise InvalidInputError(
+                f"the proof is bound to chain {statement.chain_id} and verifier "
+                f"0x{statement.verifier.hex()}, this is chain {here[0]} and {here[1]}",
+                hint="a proof of `proof prove --onchain` can be checked there",
+            )
+        return bool(contract.call("verify", _as_struct(statement), file.proof))
+
+    def check(self, ref: str) -> bytes:
+        """Compile a published model's circuit and compare it with the registered one.
+
+        Returns:
+            The circuit id.
+
+        Raises:
+            NotFoundError: None is registered.
+            VerificationError: Another circuit is registered.
+        """
+        model = self._locate(ref)
+        own: bytes = self._prover.circuit(model.folder).circuit_id
+        registered = self.registered(model.model_id)
+        if registered != own:
+            raise VerificationError(
+                f"model 0x{model.model_id.hex()} has circuit 0x{registered.hex()} registered, its "
+                f"files give 0x{own.hex()}",
+                hint="its proofs are about another model: do not trust them",
+            )
+        return own
+
+    def registered(self, model_id: bytes) -> bytes:
+        """The circuit id that is registered for a model.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        circuit = self._chain().contract(VERIFIER).call("circuit_of", model_id)
+        if circuit["circuit_id"] == bytes(32):
+            raise NotFoundError(
+                "circuit of model", "0x" + model_id.hex(), hint="joynet proof register REF"
+            )
+        return bytes(circuit["circuit_id"])
+
+    def register(self, ref: str) -> bytes:
+        """Register a published model's circuit, once and for good; its publisher only."""
+        model = self._locate(ref)
+        if model.model_id == UNPUBLISHED:
+            raise InvalidInputError(
+                f"{ref} is a file, expected a published model",
+                hint="joynet model publish FILE --name NAME",
+            )
+        chain = self._chain()
+        contract = chain.contract(VERIFIER)
+        made = self._prover.registration(
+            model.folder, chain.account.address, contract.address, chain.chain_id
+        )
+        args = {
+            "model_id": model.model_id.hex(),
+            "descriptor": made.descriptor.hex(),
+            "commitment": [str(x) for x in made.commitment],
+            "attestation": made.attestation.hex(),
+            "proof": made.proof.hex(),
+        }
+        title = f"register the circuit of 0x{model.model_id.hex()[:16]}.."
+        return bytes.fromhex(self._flows(REGISTER, title, args))
+
+
+def register_flow(run: Run) -> str:
+    """The journaled job behind `register`: one transaction."""
+    args = run.args
+    contract = run.session.contract(VERIFIER)
+    point: Point = (int(args["commitment"][0]), int(args["commitment"][1]))
+    model_id = bytes.fromhex(args["model_id"])
+    run.transact(
+        "register",
+        contract,
+        "register",
+        model_id,
+        bytes.fromhex(args["descriptor"]),
+        list(point),
+        bytes.fromhex(args["attestation"]),
+        bytes.fromhex(args["proof"]),
+    )
+    circuit = contract.call("circuit_of", model_id)
+    return bytes(circuit["circuit_id"]).hex()
+
+
+def _as_struct(statement: Any) -> dict[str, Any]:
+    return {
+        "model_id": statement.model_id,
+        "circuit_id": statement.circuit_id,
+        "job_id": statement.job_id,
+        "payee": "0x" + statement.payee.hex(),
+        "salt": statement.salt,
+        "input": statement.input,
+        "output": statement.output,
+        "input_commitment": list(statement.input_commitment),
+        "output_commitment": list(statement.output_commitment),
+    }
