@@ -33,7 +33,7 @@ class KnownTau(ReferenceEngine):
         return g1.multiply(g1.GENERATOR, evaluate(vector, self._tau))
 
 
-TAU_POWERS = [g2.multiply(g2.GENERATOR, pow(TAU, 2**j, FR)) for j in range(7)]
+TAU_POWERS = [g2.multiply(g2.GENERATOR, pow(TAU, 2**j, FR)) for j in range(9)]
 PROVER = TwoTierProver(KnownTau())
 VERIFIER = TwoTierVerifier(TAU_POWERS)
 DOMAIN = b"tests of the opening"
