@@ -7,10 +7,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import latency, startup
+from benchmarks import latency, names, startup
 
 RESULTS = Path(__file__).parent / "results"
-BENCHMARKS: dict[str, Callable[[], str]] = {"startup": startup.run, "latency": latency.run}
+BENCHMARKS: dict[str, Callable[[], str]] = {
+    "startup": startup.run,
+    "latency": latency.run,
+    "names": names.run,
+}
 
 
 def main() -> int:

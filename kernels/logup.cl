@@ -1,10 +1,10 @@
 // logup.cl: columns of the lookup argument.
 //
 // Used by    joynet_sdk.proofs.logup; after bn254_field.cl and bn254_wide.cl
-// Reference  tests/kernels/test_logup.py
+// Reference  Python integers in tests/kernels/test_logup.py
 // Maths      A row (v, y, id) has the fingerprint f = v + gamma y + gamma^2 id. All looked up rows
-//            are in the table if sum of 1 / (beta - f) = sum over the table of m / (beta - t), m how
-//            often a table row is looked up (Haboeck 2022, lemma 5).
+//            are in the table if sum of 1 / (beta - f) = sum over the table of m / (beta - t), m
+//            how often a table row is looked up (Haboeck 2022, lemma 5).
 
 // out = beta - v - gamma y - gamma^2 id. Absent columns: has_y, has_id are 0; a constant id is
 // part of beta then. y and id are any buffer where absent.

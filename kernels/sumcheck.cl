@@ -1,14 +1,14 @@
 // sumcheck.cl: one round of a batched sumcheck: fold every table, then evaluate every term.
 //
-// Used by    joynet_sdk.proofs.sumcheck; after bn254_field.cl, on CPUs bn254_lanes.cl, and
+// Used by    joynet_sdk.proofs.sumcheck; after bn254_field.cl, bn254_lanes.cl (on CPUs) and
 //            bn254_wide.cl
-// Reference  tests/kernels/sumcheck_reference.py
+// Reference  Python integers in tests/kernels/test_sumcheck.py
 // Maths      A table of a multilinear polynomial folds with a challenge r by
 //            t'[i] = t[2 i] + r (t[2 i + 1] - t[2 i]). A round sends the coefficients c0, c2, c3 of
 //            sum over pairs of the product of a term's lines (Thaler 2022, section 4.1);
 //            c1 follows from the claim. Entries after a table's length are zero.
-// Work       A cluster is a set of instances that share tables. One group of GROUP_ITEMS work-items folds
-//            a range of every table of a cluster and evaluates every term on what it just folded.
+// Work       A cluster is a set of instances that share tables. One group of GROUP_ITEMS work-items
+//            folds a range of all its tables and evaluates every term on what it just folded.
 // Build      -D GROUP_ITEMS=n, 1 on CPUs. A task has at most 2048 entries.
 
 // Where a table's values are, in elements.

@@ -1,7 +1,8 @@
 // vectors.cl: vectors of Fr elements as linear algebra, multilinear tables and polynomials.
 //
-// Used by    joynet_sdk.proofs.vectors; after bn254_field.cl, on CPUs bn254_lanes.cl, and bn254_wide.cl
-// Reference  tests/kernels/vectors_reference.py
+// Used by    joynet_sdk.proofs.vectors; after bn254_field.cl, bn254_lanes.cl (on CPUs) and
+//            bn254_wide.cl
+// Reference  Python integers in tests/kernels/test_vectors.py
 // Maths      A vector of 2^n values is the table of a multilinear polynomial; variable 0 is the
 //            lowest bit of the index. eq(z, i) = prod of z_k where bit k of i is 1, else 1 - z_k.
 // Form       Every element on the device is in Montgomery form. A vector argument is a buffer and

@@ -71,6 +71,17 @@ def test_more_than_one_task(runtime: Runtime) -> None:
     check([Instance(13, tables, [Term(1, (0, 1))])], 2)
 
 
+@pytest.mark.parametrize("factors", [2, 3])
+@pytest.mark.parametrize("pattern", [(1, 1), (1, 0), (0, 1), (1, 2)])
+def test_largest_limbs_everywhere(runtime: Runtime, factors: int, pattern: tuple[int, int]) -> None:
+    """Delayed reductions hold when every value and every difference is as large as it gets."""
+    small = pow(2, -256, FR)
+    values = (0, (FR - 1) * small % FR, ((1 << 252) - 1) * small % FR)  # r - 1 in Montgomery form
+    elements = [values[pattern[0]], values[pattern[1]]] * 2048
+    tables = [FrVector.from_ints(runtime, elements) for _ in range(factors)]
+    check([Instance(12, tables, [Term(1, tuple(range(factors)))])], factors)
+
+
 @pytest.mark.parametrize("degree", [3, 4])
 def test_mixed_sizes_and_shared_tables(runtime: Runtime, degree: int) -> None:
     eq3, eq5 = table(runtime, 8, 1), table(runtime, 32, 2)

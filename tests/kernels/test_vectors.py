@@ -18,7 +18,9 @@ LOGS = (0, 1, 2, 5, 9, 11)
 def values(count: int, seed: int = 0) -> list[int]:
     """`count` elements, a third of them 0, 1 or r - 1."""
     rng = random.Random(count * 1000 + seed)
-    return [rng.choice((0, 1, FR - 1, *(rng.randrange(FR) for _ in range(6)))) for _ in range(count)]
+    return [
+        rng.choice((0, 1, FR - 1, *(rng.randrange(FR) for _ in range(6)))) for _ in range(count)
+    ]
 
 
 def eq(point: Sequence[int], index: int) -> int:
@@ -237,8 +239,8 @@ def test_powers(runtime: Runtime, size: int) -> None:
         assert powers(runtime, x, size).to_ints() == [pow(x, i, FR) for i in range(size)]
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("stride", [1, 2, 4, 64, 1024])
+@pytest.mark.parametrize("size", [*SIZES, 2048])
+@pytest.mark.parametrize("stride", [1, 2, 4, 16, 64, 1024])
 def test_division(runtime: Runtime, size: int, stride: int) -> None:
     coefficients = values(size, 18)
     vector = FrVector.from_ints(runtime, coefficients)

@@ -8,6 +8,9 @@ from joynet_sdk.errors import ConfigError, MissingDependencyError, NotFoundError
 from joynet_sdk.paths import Home, home_root
 
 INSTALL = "pip install 'joynet-sdk[proofs]'"
+# One compilation of a kernel serves groups of every size, and is in the program's binary. Without
+# this, PoCL compiles again for each size and position of a launch, and our kernels gain nothing.
+_POCL_SETTINGS = {"POCL_WORK_GROUP_SPECIALIZATION": "0"}
 PREFERENCE = ("GPU", "ACCELERATOR", "CPU", "OTHER")
 
 
@@ -93,7 +96,9 @@ def handles() -> list[tuple[Device, Any]]:
         raise MissingDependencyError("pyopencl", INSTALL) from None
     from joynet_sdk.proofs import _pocl
 
-    # PoCL reads this once, when it starts: what it compiles belongs to this home.
+    for name, value in _POCL_SETTINGS.items():
+        os.environ.setdefault(name, value)
+    # Read when PoCL starts, as the settings are: what it compiles belongs to this home.
     os.environ.setdefault("POCL_CACHE_DIR", str(Home(home_root(os.environ)).cache / "pocl"))
     try:
         platforms = pyopencl.get_platforms()

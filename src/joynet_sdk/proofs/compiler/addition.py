@@ -3,7 +3,7 @@
 import numpy as np
 
 from joynet_sdk.proofs.circuit import Term, rho
-from joynet_sdk.proofs.compiler.compile import Compiler, Run
+from joynet_sdk.proofs.compiler.context import Compiler, Run
 from joynet_sdk.qmodel.ops import Add
 
 

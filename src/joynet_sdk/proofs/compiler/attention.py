@@ -3,12 +3,10 @@
 Variables r: k, then the leading sides h. Padding of k may hold anything and is masked.
 """
 
-from math import prod
-
 import numpy as np
 
 from joynet_sdk.proofs.circuit import Eq, Term, r, rho, width
-from joynet_sdk.proofs.compiler.compile import Compiler, Run
+from joynet_sdk.proofs.compiler.context import Compiler, Run
 from joynet_sdk.proofs.compiler.masks import inside
 from joynet_sdk.qmodel.ops import MatMul
 
@@ -18,14 +16,15 @@ class Product:
 
     def __init__(self, compiler: Compiler, op: MatMul) -> None:
         self._op = op
-        self._shape = compiler.model.shapes[op.left]
+        self._shape = compiler.made_shape(op.name)[:-1] + compiler.shape(op.left)[-1:]
+        self._columns = compiler.made_shape(op.name)[-1]
         self._rows = compiler.rows(op.name, op.table, lambda _builder: [Term(op.multiplier)])
 
     def relate(self, compiler: Compiler) -> None:
         """One sum of three factors at most."""
         builder, op = compiler.builder, self._op
         *leading, rows, inner = self._shape
-        columns = compiler.model.shapes[op.name][-1]
+        columns = self._columns
         heads = sum(width(side) for side in leading)
         j, i = rho(0, width(columns)), rho(width(columns), width(rows))
         fixed_heads = rho(i.start + i.count, heads)
@@ -47,9 +46,6 @@ class Product:
         op, inner = self._op, self._shape[-1]
         left, right = run.padded(op.left), run.padded(op.right)
         right = right.swapaxes(-1, -2) if op.transposed else right
-        flat = (prod(left.shape[:-2]), *left.shape[-2:])
-        product = left.reshape(flat)[..., :inner].astype(np.float64) @ right.reshape(
-            flat[0], *right.shape[-2:]
-        )[:, :inner].astype(np.float64)
-        acc = product.astype(np.int64).reshape(*left.shape[:-1], right.shape[-1])
+        product = left[..., :inner].astype(np.float64) @ right[..., :inner, :].astype(np.float64)
+        acc = product.astype(np.int64)
         run.requantise(op.name, acc, np.full(acc.shape, op.multiplier, np.int64), op.table)

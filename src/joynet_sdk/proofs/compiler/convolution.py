@@ -3,14 +3,16 @@
 Variables r: qx, qy, channel of the group, kx, ky. The group's number is fixed by rho.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
-from joynet_sdk.errors import InvalidInputError
 from joynet_sdk.proofs.circuit import Range, Term, Wire, r, rho, width
 from joynet_sdk.proofs.compiler.builder import Builder
-from joynet_sdk.proofs.compiler.compile import Compiler, Run
-from joynet_sdk.proofs.compiler.layout import Integers, pad, whole
+from joynet_sdk.proofs.compiler.context import Compiler, Run
+from joynet_sdk.proofs.compiler.layout import Integers, pad, padded_shape, whole
 from joynet_sdk.proofs.compiler.masks import inside, product
+from joynet_sdk.proofs.compiler.weights import BIAS, INT8, MULTIPLIER
 from joynet_sdk.qmodel.ops import AvgPool, Conv, MaxPool
 from joynet_sdk.qmodel.reference import windows
 
@@ -19,18 +21,13 @@ class Convolution:
     """A conv of the model."""
 
     def __init__(self, compiler: Compiler, op: Conv) -> None:
-        channels, outputs = compiler.model.shapes[op.input][0], op.weight.shape[0]
-        for size in (channels // op.groups, outputs // op.groups):
-            if op.groups > 1 and size & size - 1:
-                raise InvalidInputError(
-                    f"{op.name} (conv): {size} channels in each of {op.groups} groups cannot be "
-                    "proved, expected a power of two"
-                )
-        self._op = op
-        self._weight = compiler.constant(f"{op.name}.weight", pad(op.weight))
-        self._bias = compiler.constant(f"{op.name}.bias", pad(op.bias))
-        self._multiplier = compiler.constant(f"{op.name}.multiplier", pad(op.multiplier))
-        self._area = sum(width(side) for side in compiler.model.shapes[op.name][1:])
+        self._op = op = _expressible(op)
+        self._in = compiler.shape(op.input)[-3:]
+        self._out = compiler.made_shape(op.name)[-3:]
+        self._weight = compiler.constant(f"{op.name}.weight", INT8, op.weight)
+        self._bias = compiler.constant(f"{op.name}.bias", BIAS, op.bias)
+        self._multiplier = compiler.constant(f"{op.name}.multiplier", MULTIPLIER, op.multiplier)
+        self._area = sum(width(side) for side in self._out[1:])
         self._rows = compiler.rows(op.name, op.table, self._multiplier_terms)
 
     def _multiplier_terms(self, builder: Builder) -> list[Term]:
@@ -38,9 +35,10 @@ class Convolution:
         return [Term(1, builder.claim(whole(self._multiplier), point))]
 
     def relate(self, compiler: Compiler) -> None:
+        """One sum over input positions, channels of a group and the kernel."""
         builder, op = compiler.builder, self._op
-        _, height, across = compiler.model.shapes[op.input]
-        _, out_height, out_across = compiler.model.shapes[op.name]
+        _, height, across = self._in
+        _, out_height, out_across = self._out
         outputs = self._bias.bits
         qx, qy = r(0, width(across)), r(width(across), width(height))
         channel = r(qy.start + qy.count, width(op.weight.shape[1]))
@@ -49,12 +47,14 @@ class Convolution:
         px = rho(0, width(out_across))
         py = rho(px.count, width(out_height))
         output = rho(self._area, outputs)
-        group = rho(self._area + outputs - width(op.groups), width(op.groups))
-        acc = builder.claim(self._rows.place("ACC"), rho(0, self._area + outputs))
+        above = self._area + outputs
+        group = rho(above - width(op.groups), width(op.groups))
+        batch = rho(above, self._rows.bits - above)
+        acc = builder.claim(self._rows.place("ACC"), rho(0, self._rows.bits))
         bias = builder.claim(whole(self._bias), output)
         masks = inside(builder, py, out_height) + inside(builder, px, out_across)
         weight = builder.claim(whole(self._weight), kx, ky, channel, output)
-        given = compiler.read(op.input, qx, qy, channel, group)
+        given = compiler.read(op.input, qx, qy, channel, group, batch)
         across_wire = Wire(px, kx, qx, op.strides[1], op.pads[1], out_across, op.kernel[1], across)
         height_wire = Wire(py, ky, qy, op.strides[0], op.pads[0], out_height, op.kernel[0], height)
         wiring = builder.define([Term(1, builder.value(across_wire), builder.value(height_wire))])
@@ -65,21 +65,36 @@ class Convolution:
         )
 
     def fill(self, run: Run) -> None:
+        """Padded inputs of a batch are convolved too; other padding is masked."""
         op = self._op
-        given = run.real(op.input)
-        acc = pad(accumulate(op, given))
+        full = run.padded(op.input)
+        channels, height, across = self._in
+        given = full.reshape(-1, *full.shape[-3:])[:, :channels, :height, :across]
+        acc = pad(accumulate(op, given)).reshape(*full.shape[:-3], *padded_shape(self._out))
         multiplier = np.broadcast_to(pad(op.multiplier)[:, None, None], acc.shape)
         run.requantise(op.name, acc, multiplier, op.table)
 
 
+def _expressible(op: Conv) -> Conv:
+    """The same op; with one group where groups are no powers of two, which no point can name."""
+    outputs, per_group = op.weight.shape[0] // op.groups, op.weight.shape[1]
+    if op.groups == 1 or not (outputs & outputs - 1 or per_group & per_group - 1):
+        return op
+    weight = np.zeros((op.weight.shape[0], per_group * op.groups, *op.kernel), np.int8)
+    for group in range(op.groups):
+        rows = slice(group * outputs, (group + 1) * outputs)
+        weight[rows, group * per_group : (group + 1) * per_group] = op.weight[rows]
+    return replace(op, weight=weight, groups=1)
+
+
 def accumulate(op: Conv, given: Integers) -> Integers:
-    """The op's accumulators; float64 is exact below 2^53."""
-    seen = windows(op, given[None], 0)[0].astype(np.float64)
-    channels, height, across = seen.shape[:3]
-    grouped = seen.reshape(op.groups, channels // op.groups, height, across, -1)
-    columns = grouped.transpose(0, 1, 4, 2, 3).reshape(op.groups, -1, height * across)
-    weight = op.weight.astype(np.float64).reshape(op.groups, -1, columns.shape[1])
-    acc: Integers = (weight @ columns).astype(np.int64).reshape(-1, height, across)
+    """The op's accumulators for (batch, c, h, w); float64 is exact below 2^53."""
+    seen = windows(op, given, 0).astype(np.float64)
+    batch, channels, height, across = seen.shape[:4]
+    grouped = seen.reshape(batch, op.groups, channels // op.groups, height, across, -1)
+    columns = grouped.transpose(0, 1, 2, 5, 3, 4).reshape(batch, op.groups, -1, height * across)
+    weight = op.weight.astype(np.float64).reshape(op.groups, -1, columns.shape[2])
+    acc: Integers = (weight @ columns).astype(np.int64).reshape(batch, -1, height, across)
     return acc + op.bias.astype(np.int64)[:, None, None]
 
 

@@ -69,35 +69,37 @@ class Tensor:
         place: Where the block lies; None for the packed input, which lies in no group.
         bits: Variables of the block.
         positions: For each element its position in the block.
+        lead: Sides in front along which the tensor is the same: the batch, for a constant.
     """
 
     root: str
     place: Place | None
     bits: int
     positions: Integers
+    lead: tuple[int, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Without padding."""
-        return self.positions.shape
+        return self.lead + self.positions.shape
 
     @cached_property
     def variables(self) -> list[int] | None:
         """For each variable of the tensor (last dim first) the block's; None if it mixes them.
 
-        A tensor of n dims has width(side) variables per dim. The block's other variables are
-        constant, as `constants` says.
+        There are width(side) variables per dim of `positions`. The block's other variables are
+        constant, as `base` says.
         """
         found = []
         for axis in reversed(range(self.positions.ndim)):
-            for k in range(width(self.shape[axis])):
+            for k in range(width(self.positions.shape[axis])):
                 index = [0] * self.positions.ndim
                 index[axis] = 1 << k
                 step = int(self.positions[tuple(index)]) - self.base
                 if step <= 0 or step & step - 1 or self.base & step:
                     return None
                 found.append(step.bit_length() - 1)
-        inside = tuple(slice(0, side) for side in self.shape)
+        inside = tuple(slice(0, side) for side in self.positions.shape)
         if len(set(found)) < len(found):
             return None
         return found if np.array_equal(self._spread(found)[inside], self.positions) else None
@@ -111,13 +113,14 @@ class Tensor:
         """Positions of all elements, padding included."""
         if self.variables is None:
             raise ValueError(f"{self.root}: a view that mixes variables")
-        return self._spread(self.variables)
+        cube = self._spread(self.variables)
+        return np.broadcast_to(cube, padded_shape(self.lead) + cube.shape)
 
     def _spread(self, variables: Sequence[int]) -> Integers:
         cube = np.full(1, self.base, np.int64)
         for variable in variables:
             cube = np.concatenate([cube, cube + (1 << variable)])
-        return cube.reshape(padded_shape(self.shape))
+        return cube.reshape(padded_shape(self.positions.shape))
 
 
 def dense(root: str, place: Place | None, shape: tuple[int, ...]) -> Tensor:

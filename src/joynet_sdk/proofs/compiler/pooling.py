@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from joynet_sdk.proofs.circuit import NO_RANGE, Group, Range, Source, Term, bits, r, rho, width
+from joynet_sdk.proofs.circuit import NO_RANGE, Range, Source, Term, bits, r, rho, width
 from joynet_sdk.proofs.compiler.builder import Builder, Query
-from joynet_sdk.proofs.compiler.compile import Compiler, Run
+from joynet_sdk.proofs.compiler.context import Compiler, Run
 from joynet_sdk.proofs.compiler.convolution import wires_at
-from joynet_sdk.proofs.compiler.layout import Column, Integers, pad, whole
+from joynet_sdk.proofs.compiler.layout import Integers, padded_shape, whole
 from joynet_sdk.proofs.compiler.tables import TableSpec
 from joynet_sdk.qmodel.ops import AvgPool, MaxPool
 from joynet_sdk.qmodel.reference import windows
@@ -46,27 +46,24 @@ class Maximum:
 
     def __init__(self, compiler: Compiler, op: MaxPool) -> None:
         self._op = op
-        shapes = compiler.model.shapes
-        self._in, self._out = shapes[op.input], shapes[op.name]
+        self._in, self._out = compiler.shape(op.input), compiler.made_shape(op.name)
         self._bits = sum(width(side) for side in self._out)
         count = op.kernel[0] * op.kernel[1]
         self._matches = tree(count)
-        sides = zip(self._in[1:], self._out[1:], strict=True)
+        sides = zip(self._in[-2:], self._out[-2:], strict=True)
         halves = all(width(side) == width(out) + 1 for side, out in sides)
         plain = (op.kernel, op.strides) == ((2, 2), (2, 2)) and not any(op.pads)
         self._aligned = plain and halves
         names = [f"{op.name}.{i}" for i in range(count if not self._aligned else 0)]
-        self._gathered = [self._column(compiler, name) for name in names]
+        self._gathered = [compiler.advice(self._bits, name) for name in names]
         self._winners = [
-            self._column(compiler, f"{op.name}.max{match.winner}") for match in self._matches
+            compiler.advice(self._bits, f"{op.name}.max{match.winner}") for match in self._matches
         ]
         result = (self._winners or self._gathered)[-1]
         compiler.produce(op.name, whole(result))
 
-    def _column(self, compiler: Compiler, name: str) -> Column:
-        return compiler.layout.column(Group.A, self._bits, name)
-
     def relate(self, compiler: Compiler) -> None:
+        """Gather the window's elements, then look up every comparison."""
         builder = compiler.builder
         if not self._matches:
             self._gather(compiler)
@@ -90,40 +87,41 @@ class Maximum:
             return [
                 compiler.builder.claim(whole(column), r(0, self._bits)) for column in self._gathered
             ]
-        channels, height, across = (width(side) for side in self._out)
-        px, py, channel = r(0, across), r(across, height), r(across + height, channels)
+        *_, height, across = (width(side) for side in self._out)
+        area = across + height
+        px, py, above = r(0, across), r(across, height), r(area, self._bits - area)
         return [
-            compiler.read(self._op.input, bits(i % 2), px, bits(i // 2), py, channel)
+            compiler.read(self._op.input, bits(i % 2), px, bits(i // 2), py, above)
             for i in range(4)
         ]
 
     def _gather(self, compiler: Compiler) -> None:
         """G(p) + 128 = sum_q wire(p, q) (a(q) + 128), for each place of the window."""
         builder, op = compiler.builder, self._op
-        channels, height, across = self._in
-        area = width(self._out[1]) + width(self._out[2])
+        *_, height, across = self._in
+        area = width(self._out[-2]) + width(self._out[-1])
         qx, qy = r(0, width(across)), r(width(across), width(height))
-        channel = rho(area, width(channels))
-        given = compiler.read(op.input, qx, qy, channel)
+        given = compiler.read(op.input, qx, qy, rho(area, self._bits - area))
         for i, column in enumerate(self._gathered):
             ky, kx = divmod(i, op.kernel[1])
             at = Range(Source.BITS, ky, 0), Range(Source.BITS, kx, 0)
-            wiring = wires_at(builder, op, (height, across, *self._out[1:]), at)
+            wiring = wires_at(builder, op, (height, across, *self._out[-2:]), at)
             claimed = builder.claim(whole(column), rho(0, self._bits))
             start = [Term(1, claimed), Term(128)]
             builder.sum(qy.start + qy.count, start, [Term(1, wiring, given), Term(128, wiring)])
 
     def fill(self, run: Run) -> None:
+        """Channels beyond the model's are pooled like the others."""
         op = self._op
+        full = run.padded(op.input)
         if self._aligned:
-            full = run.padded(op.input)
-            elements = [full[:, i // 2 :: 2, i % 2 :: 2] for i in range(4)]
+            elements = [full[..., i // 2 :: 2, i % 2 :: 2] for i in range(4)]
         else:
-            seen = windows(op, run.real(op.input)[None], -128)[0]
-            flat = seen.reshape(*self._out, -1)
-            elements = [pad(flat[..., i], -128) for i in range(flat.shape[-1])]
-            # every padded channel of the input is gathered as it is
-            elements = [self._with_garbage(run, e, i) for i, e in enumerate(elements)]
+            height, across = self._in[-2:]
+            seen = windows(op, full.reshape(-1, 1, *full.shape[-2:])[..., :height, :across], -128)
+            flat = seen.reshape(-1, *self._out[-2:], op.kernel[0] * op.kernel[1])
+            shape = (*full.shape[:-2], *padded_shape(self._out[-2:]))
+            elements = [pad_area(flat[..., i], -128).reshape(shape) for i in range(flat.shape[-1])]
             for column, element in zip(self._gathered, elements, strict=True):
                 run.write(whole(column), element)
         for match, column in zip(self._matches, self._winners, strict=True):
@@ -133,23 +131,11 @@ class Maximum:
             run.uses.append((DIFFERENCES, a - b))
         run.blocks[op.name] = elements[-1].ravel()
 
-    def _with_garbage(self, run: Run, element: Integers, index: int) -> Integers:
-        """Channels beyond the model's are pooled like the others."""
-        full = run.padded(self._op.input)
-        channels, height, across = self._in
-        if full.shape[0] == channels:
-            return element
-        rest = full[channels:, :height, :across]
-        seen = windows(self._op, rest[None], -128)[0].reshape(len(rest), *self._out[1:], -1)
-        element = element.copy()
-        element[channels:] = pad_area(seen[..., index])
-        return element
 
-
-def pad_area(values: Integers) -> Integers:
-    """Pad height and width with -128."""
+def pad_area(values: Integers, fill: int) -> Integers:
+    """Pad height and width of (channels, height, width)."""
     sides = [(0, 0)] + [(0, (1 << width(side)) - side) for side in values.shape[1:]]
-    return np.pad(values, sides, constant_values=-128)
+    return np.pad(values, sides, constant_values=fill)
 
 
 class Average:
@@ -157,28 +143,29 @@ class Average:
 
     def __init__(self, compiler: Compiler, op: AvgPool) -> None:
         self._op = op
-        shapes = compiler.model.shapes
-        self._in, self._out = shapes[op.input], shapes[op.name]
+        self._in, self._out = compiler.shape(op.input), compiler.made_shape(op.name)
         self._rows = compiler.rows(op.name, op.table, self._multiplier_terms)
 
     def _multiplier_terms(self, _builder: Builder) -> list[Term]:
         return [Term(self._op.multiplier)]
 
     def relate(self, compiler: Compiler) -> None:
+        """One sum over the window."""
         builder, op = compiler.builder, self._op
-        channels, height, across = self._in
+        *_, height, across = self._in
         qx, qy = r(0, width(across)), r(width(across), width(height))
-        area = width(self._out[1]) + width(self._out[2])
-        given = compiler.read(op.input, qx, qy, rho(area, width(channels)))
+        area = width(self._out[-2]) + width(self._out[-1])
+        given = compiler.read(op.input, qx, qy, rho(area, self._rows.bits - area))
         acc = builder.claim(self._rows.place("ACC"), rho(0, self._rows.bits))
-        wiring = wires_at(builder, op, (height, across, *self._out[1:]), (NO_RANGE, NO_RANGE))
+        wiring = wires_at(builder, op, (height, across, *self._out[-2:]), (NO_RANGE, NO_RANGE))
         builder.sum(qy.start + qy.count, [Term(1, acc)], [Term(1, wiring, given)])
 
     def fill(self, run: Run) -> None:
+        """Channels beyond the model's are pooled like the others."""
         op = self._op
-        _, height, across = self._in
-        full = run.padded(op.input)[:, :height, :across]
-        acc = windows(op, full[None], 0)[0].sum(axis=(-2, -1))
-        sides = [(0, 0)] + [(0, (1 << width(side)) - side) for side in acc.shape[1:]]
-        acc = np.pad(acc, sides)
+        height, across = self._in[-2:]
+        full = run.padded(op.input)
+        given = full.reshape(-1, 1, *full.shape[-2:])[..., :height, :across]
+        acc = windows(op, given, 0)[:, 0].sum(axis=(-2, -1))
+        acc = pad_area(acc, 0).reshape(*full.shape[:-2], *padded_shape(self._out[-2:]))
         run.requantise(op.name, acc, np.full(acc.shape, op.multiplier, np.int64), op.table)

@@ -1,25 +1,48 @@
 """Which relation states which op."""
 
-from joynet_sdk.errors import InvalidInputError
+from collections.abc import Callable
+from typing import Any
+
 from joynet_sdk.proofs.compiler.addition import Addition
 from joynet_sdk.proofs.compiler.attention import Product
-from joynet_sdk.proofs.compiler.compile import Compiler, Make, Relation
+from joynet_sdk.proofs.compiler.context import Compiler, Relation
 from joynet_sdk.proofs.compiler.convolution import Convolution
+from joynet_sdk.proofs.compiler.gather import Embedding, Gathered
+from joynet_sdk.proofs.compiler.layernorm import Normalisation
 from joynet_sdk.proofs.compiler.linear import Linear
+from joynet_sdk.proofs.compiler.lookup import Pointwise
 from joynet_sdk.proofs.compiler.pooling import Average, Maximum
 from joynet_sdk.proofs.compiler.softmax import Probabilities
 from joynet_sdk.proofs.compiler.view import Viewed
-from joynet_sdk.qmodel.ops import Add, AvgPool, Conv, Gemm, MatMul, MaxPool, Op, Softmax, View
+from joynet_sdk.qmodel.ops import (
+    Add,
+    AvgPool,
+    Conv,
+    Embed,
+    Gather,
+    Gemm,
+    LayerNorm,
+    Lookup,
+    MatMul,
+    MaxPool,
+    Op,
+    Softmax,
+    View,
+)
 
-_MAKE: dict[type[Op], Make] = {
+_MAKE: dict[type[Op], Callable[[Compiler, Any], Relation]] = {
     Gemm: Linear,
     Conv: Convolution,
+    MatMul: Product,
+    Add: Addition,
+    Lookup: Pointwise,
     MaxPool: Maximum,
     AvgPool: Average,
-    View: Viewed,
-    Add: Addition,
-    MatMul: Product,
     Softmax: Probabilities,
+    LayerNorm: Normalisation,
+    View: Viewed,
+    Gather: Gathered,
+    Embed: Embedding,
 }
 
 
@@ -27,9 +50,6 @@ def relation_of(compiler: Compiler, op: Op) -> Relation:
     """The relation of an op.
 
     Raises:
-        InvalidInputError: The op cannot be proved.
+        InvalidInputError: The op cannot be proved; names it.
     """
-    make = _MAKE.get(type(op))
-    if make is None:
-        raise InvalidInputError(f"{op.name} ({op.kind}) cannot be proved yet")
-    return make(compiler, op)
+    return _MAKE[type(op)](compiler, op)

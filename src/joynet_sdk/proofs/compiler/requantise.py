@@ -29,24 +29,31 @@ class Rows:
 
     Attributes:
         bits: Variables of its output tensor, padded.
-        table: "clamp" or "relu-clamp".
+        table: The table of (Q, Y).
         multiplier: Terms of M in the block's variables r_0 .. r_(bits - 1), one operand each.
-        space: Where it was packed.
-        start: First row there.
+        start: First row in its row space.
     """
 
     name: str
     bits: int
     table: TableSpec
     multiplier: MultiplierTerms
-    space: "RowSpace | None" = None
     start: int = 0
+
+    def __post_init__(self) -> None:
+        self._columns = {
+            column: Column(Group.A, self.bits, f"{self.name}.{column}") for column in COLUMNS
+        }
 
     def place(self, column: str) -> Place:
         """This block's part of a column."""
-        if self.space is None:
-            raise ValueError(f"{self.name} is not packed yet")
-        return Place(self.space.columns[column], self.start, self.bits)
+        return whole(self._columns[column])
+
+    def settle(self, columns: dict[str, Column], start: int) -> None:
+        """Lie in the columns of a row space."""
+        self.start = start
+        for name, column in self._columns.items():
+            column.start, column.parent = start, columns[name]
 
 
 @dataclass(eq=False)
@@ -93,6 +100,8 @@ def pack(layout: Layout, blocks: Sequence[Rows]) -> list[RowSpace]:
         parts = [sum(part) for part in (rows[:cut], rows[cut:]) if part]
         return sum(1 << width(part) for part in parts) + SPLIT_SAVES * len(parts)
 
+    if not blocks:
+        return []
     cut = min(range(1, len(rows) + 1), key=cost)
     spaces = []
     for part in (ordered[:cut], ordered[cut:]):
@@ -103,7 +112,7 @@ def pack(layout: Layout, blocks: Sequence[Rows]) -> list[RowSpace]:
         space = RowSpace(bits, list(part), columns)
         start = 0
         for block in part:
-            block.space, block.start = space, start
+            block.settle(columns, start)
             start += 1 << block.bits
         spaces.append(space)
     return spaces

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from joynet_sdk.proofs.circuit import Group, Term, r, rho, width
+from joynet_sdk.proofs.circuit import Eq, Term, r, rho, width
 from joynet_sdk.proofs.compiler.builder import Query
-from joynet_sdk.proofs.compiler.compile import Compiler, Run
-from joynet_sdk.proofs.compiler.layout import Integers, whole
+from joynet_sdk.proofs.compiler.context import Compiler, Run
+from joynet_sdk.proofs.compiler.layout import whole
+from joynet_sdk.proofs.compiler.limbs import limbs_of, names_of, number_of, split
 from joynet_sdk.proofs.compiler.masks import inside
-from joynet_sdk.proofs.compiler.tables import LIMB_BITS, RANGE_12, TableSpec
+from joynet_sdk.proofs.compiler.tables import RANGE_12, TableSpec
+from joynet_sdk.proofs.compiler.weights import EXPONENTIAL
 from joynet_sdk.qmodel.ops import PROBABILITY_STEPS, Softmax
 
 K2 = 2 * PROBABILITY_STEPS
@@ -25,20 +27,18 @@ class Probabilities:
 
     def __init__(self, compiler: Compiler, op: Softmax) -> None:
         self._op = op
-        *outer, self._side = compiler.model.shapes[op.input]
+        *outer, self._side = compiler.made_shape(op.name)
         self._across, self._down = width(self._side), sum(width(side) for side in outer)
         bits = self._across + self._down
         self._is_full = self._side == 1 << self._across
-        largest = 2 * self._side * int(op.exp.max())
-        self._limbs = -(-largest.bit_length() // LIMB_BITS)
-        limbs = [f"{part}{i}" for part in ("rem", "gap") for i in range(self._limbs)]
-        names = ["e", "b", "p", *limbs, *([] if self._is_full else ["d"])]
-        layout = compiler.layout
-        self._columns = {name: layout.column(Group.A, bits, f"{op.name}.{name}") for name in names}
+        self._limbs = limbs_of(2 * self._side * int(op.exp.max()))
+        self._small = ["p", *names_of("rem", self._limbs), *names_of("gap", self._limbs)]
+        names = ["e", "b", *self._small, *([] if self._is_full else ["d"])]
+        self._columns = {name: compiler.advice(bits, f"{op.name}.{name}") for name in names}
         self._rows = {
-            name: layout.column(Group.A, self._down, f"{op.name}.{name}") for name in ("mx", "Z")
+            name: compiler.advice(self._down, f"{op.name}.{name}") for name in ("mx", "Z")
         }
-        table = compiler.constant(f"{op.name}.exp", op.exp.astype(np.int64))
+        table = compiler.constant(f"{op.name}.exp", EXPONENTIAL, op.exp)
         self._table = TableSpec("committed", 8, 0, whole(table))
         compiler.produce(op.name, whole(self._columns["p"]))
 
@@ -57,34 +57,28 @@ class Probabilities:
             builder.zero(bits, [d, *(Term(t.coefficient, t.a, mask) for t in difference)])
             difference = [Term(1, value["d"])]
         builder.zero(bits, [Term(t.coefficient, t.a, value["b"]) for t in difference])
-        self._sums(compiler, masks)
-        remainder = self._number(value, "rem")
+        self._sums(compiler, value, masks)
+        remainder = number_of(value, "rem", self._limbs, -1)
         z = value["Z"]
         quotient = [Term(K2, value["e"]), Term(1, z), Term(-2, z, value["p"])]
-        builder.zero(bits, [*quotient, *_negative(remainder)])
-        gap = _negative([*remainder, *self._number(value, "gap")])
-        builder.zero(bits, [Term(2, z), Term(-1), *gap])
+        builder.zero(bits, [*quotient, *remainder])
+        gap = number_of(value, "gap", self._limbs, -1)
+        builder.zero(bits, [Term(2, z), Term(-1), *remainder, *gap])
         small = (Term(compiler.tables.id(RANGE_12)),)
-        names = ["p", *(f"{part}{i}" for part in ("rem", "gap") for i in range(self._limbs))]
-        queries = [Query((Term(1, value[name]),), (), small) for name in names]
+        queries = [Query((Term(1, value[name]),), (), small) for name in self._small]
         number = (Term(compiler.tables.id(self._table)),)
         queries.append(Query(tuple(difference), (Term(1, value["e"]),), number))
         compiler.lookups(bits, queries, self._op.name)
 
-    def _sums(self, compiler: Compiler, masks: Sequence[int]) -> None:
+    def _sums(self, compiler: Compiler, value: dict[str, int], masks: Sequence[int]) -> None:
         """sum_j b = 1 and sum_j e = Z, on rows at rho."""
-        builder, across = compiler.builder, self._across
-        rows = rho(0, self._down)
-        for name, start in (
-            ("b", Term(1)),
-            ("e", Term(1, builder.claim(whole(self._rows["Z"]), rows))),
-        ):
-            claimed = builder.claim(whole(self._columns[name]), r(0, across), rows)
-            builder.sum(across, [start], [Term(1, claimed, *masks)])
-
-    def _number(self, value: dict[str, int], part: str) -> list[Term]:
-        """The number that limbs stand for."""
-        return [Term(1 << LIMB_BITS * i, value[f"{part}{i}"]) for i in range(self._limbs)]
+        builder, across, rows = compiler.builder, self._across, rho(0, self._down)
+        copies = 1 << across  # of a row's Z in the sum
+        equal = [builder.value(Eq(rows, r(across, self._down)))] if self._down else []
+        masks = [builder.define([Term(1, *masks, *equal)])] if masks or equal else []
+        total = [Term(copies, value["e"], *masks), Term(-1, value["Z"], *equal)]
+        builder.sum(across + self._down, [Term(1)], [Term(1, value["b"], *masks)])
+        builder.sum(across + self._down, [], total)
 
     def fill(self, run: Run) -> None:
         """Padded positions j take d = 0 (or what they are, where there are none)."""
@@ -99,22 +93,12 @@ class Probabilities:
         b = np.zeros_like(s)
         b[np.arange(len(s)), s[:, : self._side].argmax(axis=1)] = 1
         values = {"e": e, "b": b, "p": p, "d": d}
-        for part, number in (("rem", remainder), ("gap", 2 * z - 1 - remainder)):
-            values |= {f"{part}{i}": limb for i, limb in enumerate(_limbs(number, self._limbs))}
+        values |= split("rem", remainder, self._limbs)
+        values |= split("gap", 2 * z - 1 - remainder, self._limbs)
         for name, column in self._columns.items():
             run.write(whole(column), values[name])
         run.write(whole(self._rows["mx"]), mx)
         run.write(whole(self._rows["Z"]), z)
-        run.uses += [(RANGE_12, values[name]) for name in values if name not in ("e", "b", "d")]
+        run.uses += [(RANGE_12, values[name]) for name in self._small]
         run.uses.append((self._table, d))
         run.blocks[self._op.name] = p.ravel()
-
-
-def _negative(terms: Sequence[Term]) -> list[Term]:
-    return [Term(-term.coefficient, term.a, term.b) for term in terms]
-
-
-def _limbs(values: Integers, count: int) -> list[Integers]:
-    """Base 2^12 digits, lowest first."""
-    mask = (1 << LIMB_BITS) - 1
-    return [values >> LIMB_BITS * i & mask for i in range(count)]

@@ -1,0 +1,130 @@
+"""Proofs of the four models: time, memory, size, accuracy, beside ezkl 23.0.5.
+
+ezkl's figures are its own run on the same kind of machine (benchmarks/results/ezkl.json): scale 7,
+public input and output, fixed weights. A row's ratio is ezkl's CPU time to prove over ours.
+"""
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from benchmarks.stopwatch import machine
+
+MODELS = "abcd"
+RUNS = 5
+EZKL = Path(__file__).parent / "results" / "ezkl.json"
+GOALS = {"a": (0.3, 0.2), "b": (4, 3), "c": (1.0, 0.7), "d": (1.5, 1.0)}  # CPU-s, stretch
+
+
+def run() -> str:
+    """The report in Markdown."""
+    ezkl = json.loads(EZKL.read_text())
+    rows = []
+    stages = []
+    for name in MODELS:
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, "-m", "benchmarks.proofs", name, folder]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        peer = ezkl["models"][name]
+        goal, stretch = GOALS[name]
+        rows.append(
+            f"| {name} | {found['parameters']:,} | {found['loss']} | {found['prove_cpu']:.2f} "
+            f"| {found['prove_wall']:.2f} | {goal} ({stretch}) | {peer['prove_cpu']} "
+            f"| **{peer['prove_cpu'] / found['prove_cpu']:,.0f}x** | {found['peak_mb']:,} "
+            f"| {peer['peak_mb']:,} | {found['proof_bytes']:,} | {peer['proof_bytes']:,} "
+            f"| {1000 * found['verify_cpu']:.0f} | {1000 * peer['verify_cpu']:.0f} |"
+        )
+        shares = ", ".join(f"{k} {1000 * v:.0f}" for k, v in found["stages"].items())
+        stages.append(
+            f"- {name}: {shares}; n1 {found['n1']}, n2 {found['n2']}, "
+            f"{found['claims']} claims, estimate {found['estimate_cpu']:.2f} CPU-s"
+        )
+    return "\n".join(
+        [
+            "# Proofs of inference",
+            "",
+            f"{machine()}. Median of {RUNS} proofs in a process that has proved once before; CPU "
+            "time of all threads. Ours through PoCL.",
+            f"ezkl: {ezkl['machine']}.",
+            "",
+            "| model | parameters | accuracy, float to integer | prove, CPU-s | wall, s "
+            "| goal (stretch) | ezkl prove, CPU-s | ratio | peak, MB | ezkl peak, MB | proof, B "
+            "| ezkl proof, B | verify, CPU-ms | ezkl verify, CPU-ms |",
+            "|---|---:|---|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+            *rows,
+            "",
+            "CPU-ms by stage of one proof:",
+            "",
+            *stages,
+            "",
+        ]
+    )
+
+
+def measure(name: str, folder: Path) -> dict[str, Any]:
+    """One model, in this process."""
+    from benchmarks.proof_models import build
+    from joynet_sdk import qmodel
+    from joynet_sdk.paths import Home
+    from joynet_sdk.proofs.inference import InferenceProver
+    from joynet_sdk.qmodel.onnx_import import read_onnx
+    from joynet_sdk.qmodel.quantize import quantize
+    from joynet_sdk.qmodel.report import measure as accuracy_of
+
+    onnx = build(name, folder)
+    graph = read_onnx(onnx.path)
+    flat = onnx.calibration.reshape(len(onnx.calibration), -1)
+    made = quantize(graph, flat)
+    held_out = onnx.inputs.reshape(len(onnx.inputs), -1)
+    accuracy = accuracy_of(graph, made.model, held_out, onnx.labels)
+    path = folder / "model.safetensors"
+    qmodel.save(made.model, path)
+    scale = float(made.model.input.scale or 1)
+    data = np.clip(np.rint(held_out[0] / scale), -128, 127).astype(np.int8).tobytes()
+    prover = InferenceProver(Home(Path.home() / ".joynet"))
+    file = prover.prove_offline(path, bytes(32), data)
+    cpu, wall, stages = [], [], {}
+    for _ in range(RUNS):
+        marks: list[tuple[str, float]] = []
+        begun, at = time.perf_counter(), time.process_time()
+        key = prover.workshop.key(path)
+        witness = prover.workshop.witness(key, data)
+        prover.workshop.prove(
+            key, file.statement, witness, lambda s: marks.append((s, time.process_time()))
+        )
+        end = time.process_time()
+        cpu.append(end - at)
+        wall.append(time.perf_counter() - begun)
+        ends = [moment for _, moment in marks[1:]] + [end]
+        stages = {s: b - a for (s, a), b in zip(marks, ends, strict=True)}
+    at = time.process_time()
+    prover.check(file)
+    verify = time.process_time() - at
+    circuit = prover.workshop.key(path).compiled.circuit
+    return {
+        "parameters": made.model.parameters,
+        "loss": str(accuracy),
+        "prove_cpu": median(cpu),
+        "prove_wall": median(wall),
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "proof_bytes": len(file.proof),
+        "verify_cpu": verify,
+        "stages": stages,
+        "n1": circuit.rounds,
+        "n2": circuit.variables,
+        "claims": len(circuit.claims),
+        "estimate_cpu": prover.estimate(path).cpu_s,
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(sys.argv[1], Path(sys.argv[2]))))
