@@ -72,7 +72,10 @@ def run() -> str:
 
 
 def _names(bench: Bench) -> None:
-    registry, resolver = bench.contract("PermaNetDomainRegistry"), bench.contract("PermaNetResolver")
+    registry, resolver = (
+        bench.contract("PermaNetDomainRegistry"),
+        bench.contract("PermaNetResolver"),
+    )
     tld = bench.contract("TldRegistry").call("node_at", 1)
     node = registry.call("node_of", "alice", tld)
     record = resolver.abi.encode_call("set_model", [node, b"\7" * 32])
@@ -97,7 +100,7 @@ def _names(bench: Bench) -> None:
     bench.step("renew", names, "renew", "alice", tld, YEAR, rent, cap=90_000)
     _records(bench, node)
     expires_at = registry.call("registration", node)["expires_at"]
-    give = (node, "pay", bench.me, resolver.address, expires_at, 0, [])
+    give: tuple[Any, ...] = (node, "pay", bench.me, resolver.address, expires_at, 0, [])
     bench.step("give a subname", "PermaNetSubnames", "create", *give)
     bench.step("lock the resolver", names, "lock", node, 1, cap=50_000)
     to, token_id = "0x" + "77" * 20, int.from_bytes(node, "big")
@@ -108,7 +111,7 @@ def _records(bench: Bench, node: bytes) -> None:
     for title, function, *args in (
         ("address (Ethereum)", "setAddr", 60, b"\5" * 20),
         ("text, 27 bytes", "setText", "endpoint", "https://node.example:9000/x"),
-        ("text, 62 bytes", "setText", "rpc", "https://" + "x" * 54),
+        ("text, 48 bytes", "setText", "rpc", "https://" + "x" * 40),
         ("content hash, 38 bytes", "setContenthash", b"\5" * 38),
         ("model", "set_model", b"\3" * 32),
         ("payto", "set_payto", bench.me),

@@ -70,6 +70,22 @@ def run() -> str:
     )
 
 
+class Stages:
+    """When each stage began."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.cpu: list[float] = []
+        self.wall: list[float] = []
+        self.enter("witness")
+
+    def enter(self, name: str) -> None:
+        """A stage begins now."""
+        self.names.append(name)
+        self.cpu.append(time.process_time())
+        self.wall.append(time.perf_counter())
+
+
 def measure(name: str, folder: Path) -> dict[str, Any]:
     """One model, in this process."""
     from benchmarks.proof_models import build
@@ -94,25 +110,23 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
     file = prover.prove_offline(path, bytes(32), data)
     cpu, wall, stages = [], [], {}
     for _ in range(RUNS):
-        marks: list[tuple[str, float]] = []
-        begun, at = time.perf_counter(), time.process_time()
+        seen = Stages()
         key = prover.workshop.key(path)
         witness = prover.workshop.witness(key, data)
-        prover.workshop.prove(
-            key, file.statement, witness, lambda s: marks.append((s, time.process_time()))
-        )
-        end = time.process_time()
-        cpu.append(end - at)
-        wall.append(time.perf_counter() - begun)
-        ends = [moment for _, moment in marks[1:]] + [end]
-        stages = {s: b - a for (s, a), b in zip(marks, ends, strict=True)}
+        prover.workshop.prove(key, file.statement, witness, seen.enter)
+        seen.enter("end")
+        cpu.append(seen.cpu[-1] - seen.cpu[0])
+        wall.append(seen.wall[-1] - seen.wall[0])
+        stages = {
+            name: b - a for name, a, b in zip(seen.names, seen.cpu, seen.cpu[1:], strict=False)
+        }
     at = time.process_time()
     prover.check(file)
     verify = time.process_time() - at
     circuit = prover.workshop.key(path).compiled.circuit
     return {
         "parameters": made.model.parameters,
-        "loss": str(accuracy),
+        "loss": _loss(accuracy),
         "prove_cpu": median(cpu),
         "prove_wall": median(wall),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
@@ -124,6 +138,13 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
         "claims": len(circuit.claims),
         "estimate_cpu": prover.estimate(path).cpu_s,
     }
+
+
+def _loss(accuracy: Any) -> str:
+    """Top-1 where there are labels, else how close the outputs are."""
+    if accuracy.float_top1 is None:
+        return f"cosine {accuracy.cosine:.4f}, largest error {accuracy.max_error:.3f}"
+    return f"{100 * accuracy.float_top1:.1f} % to {100 * accuracy.integer_top1:.1f} %"
 
 
 if __name__ == "__main__":

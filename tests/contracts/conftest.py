@@ -5,6 +5,7 @@ test, so nothing a test does to the chain reaches the next one.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,12 @@ def deploy() -> Callable[..., Any]:
         return _compiled(path).deploy(*args)
 
     return _deploy
+
+
+@pytest.fixture(scope="session")
+def at() -> Callable[[str, str], Any]:
+    """Return a function that gives what is at an address, as a `contracts/<path>`."""
+    return lambda path, address: _compiled(path).at(address)
 
 
 @pytest.fixture(scope="session")
@@ -132,3 +139,48 @@ def stake(joy, fund) -> Callable[[str, int], None]:
         joy.stake(amount, sender=account)
 
     return _stake
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a call gave back and the gas that a transaction of its own would have paid."""
+
+    result: Any
+    gas: int
+
+
+@pytest.fixture
+def transact(monkeypatch) -> Callable[..., Receipt]:
+    """Return a function that calls as a transaction of its own would: cold slots and accounts
+    (EIP-2929), intrinsic gas (calldata floor of EIP-7623 too), refunds (EIP-3529), stores priced
+    against the value at its start.
+
+    Titanoboa runs a whole session as one transaction, and starting its books anew would break its
+    snapshots, so the books are kept here.
+    """
+    state = type(boa.env.evm.vm.state)
+    stored = state.get_storage
+
+    def _transact(function: Any, *args: Any, sender: str) -> Receipt:
+        at_start: dict[tuple[bytes, int], int] = {}
+        slots: set[tuple[bytes, int]] = set()
+        accounts = {bytes.fromhex(sender[2:]), function.contract.address.canonical_address}
+
+        def get_storage(self: Any, address: bytes, slot: int, from_journal: bool = True) -> int:
+            value = stored(self, address, slot)
+            return value if from_journal else at_start.setdefault((address, slot), value)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(state, "get_storage", get_storage)
+            patch.setattr(state, "is_storage_warm", lambda _, *key: key in slots)
+            patch.setattr(state, "mark_storage_warm", lambda _, *key: slots.add(key))
+            patch.setattr(state, "is_address_warm", lambda _, account: account in accounts)
+            patch.setattr(state, "mark_address_warm", lambda _, account: accounts.add(account))
+            result = function(*args, sender=sender)
+        computation = function.contract._computation
+        tokens = sum(4 if byte else 1 for byte in bytes(computation.msg.data))
+        used = 21_000 + 4 * tokens + computation.get_gas_used()
+        used -= min(computation.get_gas_refund(), used // 5)
+        return Receipt(result, max(used, 21_000 + 10 * tokens))
+
+    return _transact

@@ -37,15 +37,20 @@ class Params:
         unbonding_delay: Stake, from request to withdrawal.
         link_delay: Before a link in use changes.
         thaw_period: Escrow, from request to release.
-        fee_bps: Platform fee of NodeCoordinator and ProofOfInference, basis points.
+        fee_bps: Platform fee of NodeCoordinator, ProofOfInference and ProvenInference, basis
+            points.
         outflow_bps, outflow_floor: Part, and least amount, that may leave a contract per epoch.
-        min_commit_age: Names, from commit to reveal.
+        min_commit_age, min_commit_blocks: Names, from commit to reveal, in seconds and in blocks.
         rate_capacity, rate_window: Registrations of one account in a burst, and its refill time.
         commit_window, reveal_window, propose_window, challenge_window, escalation_window: Of a
             committee job (docs/spec/committee.md).
-        draw_bond, min_bond, gas_allowance: Of a committee job.
+        draw_bond, min_bond, gas_allowance: Of a committee job; min_bond also of a proven one.
+        verify_gas: What a proof's verification is given.
+        circuit_age: How long a circuit must be registered before it may decide a dispute.
         tld_prices: Wei per second of a name under .joy, of 1, 2, 3, 4 and 5 or more characters.
         tld_owner_bps, tld_burn_bps: Split of .joy's rent; the rest is the treasury's.
+        tld_permanent_term: Seconds of rent that buy a name under .joy for ever.
+        tld_premium: What a lapsed name costs on top as it becomes free; halves every day.
     """
 
     treasury: str = ""
@@ -57,6 +62,7 @@ class Params:
     outflow_bps: int = 2_500
     outflow_floor: int = 100_000 * JOY
     min_commit_age: int = 60
+    min_commit_blocks: int = 5
     rate_capacity: int = 10
     rate_window: int = 3_600
     commit_window: int = 120
@@ -67,11 +73,15 @@ class Params:
     draw_bond: int = JOY
     min_bond: int = 100 * JOY
     gas_allowance: int = JOY // 10
+    verify_gas: int = 3_000_000
+    circuit_age: int = 7 * DAY  # longer than from a committee's request to the end of its dispute
     tld_prices: tuple[int, ...] = tuple(
         per_year * JOY // (365 * DAY) for per_year in (640, 320, 160, 40, 5)
     )
     tld_owner_bps: int = 5_000
     tld_burn_bps: int = 2_500
+    tld_permanent_term: int = 25 * 365 * DAY
+    tld_premium: int = 1_000 * JOY
 
 
 PUBLIC = Params()
@@ -82,12 +92,14 @@ DEVNET = Params(
     outflow_bps=10_000,
     outflow_floor=10_000_000 * JOY,
     min_commit_age=2,
+    min_commit_blocks=2,
     rate_capacity=1_000,
     commit_window=30,
     reveal_window=30,
     propose_window=20,
     challenge_window=3_600,
     escalation_window=7_200,
+    circuit_age=600,
 )
 
 Addresses = Mapping[str, str]
@@ -129,6 +141,15 @@ def _committee(p: Params) -> list[Any]:
     return [windows, terms]
 
 
+def _proofs(p: Params) -> dict[str, int]:
+    return {
+        "min_bond": p.min_bond,
+        "verify_gas": p.verify_gas,
+        "circuit_age": p.circuit_age,
+        "fee_bps": p.fee_bps,
+    }
+
+
 TABLE = (
     Entry("JoyToken", (), lambda p, a: [p.treasury, p.unbonding_delay]),
     Entry("TldRegistry", (), lambda p, a: [p.treasury]),
@@ -136,13 +157,25 @@ TABLE = (
         "PermaNetDomainRegistry",
         ("JoyToken",),
         lambda p, a: [
-            *(a["JoyToken"], p.min_commit_age, *_guards(p), p.rate_capacity, p.rate_window)
+            *(a["JoyToken"], p.min_commit_age, p.min_commit_blocks),
+            *(*_guards(p), p.rate_capacity, p.rate_window),
         ],
     ),
     Entry(
+        "PermaNetSubnames",
+        ("PermaNetDomainRegistry", "TldRegistry"),
+        lambda p, a: [a["PermaNetDomainRegistry"], a["TldRegistry"]],
+    ),
+    Entry(
         "PermaNetResolver",
-        ("PermaNetDomainRegistry",),
-        lambda p, a: [a["PermaNetDomainRegistry"]],
+        ("PermaNetDomainRegistry", "PermaNetSubnames"),
+        lambda p, a: [a["PermaNetDomainRegistry"], a["PermaNetSubnames"]],
+    ),
+    Entry("DaoExecutor", (), lambda p, a: []),
+    Entry(
+        "PermaNetDAORegistry",
+        ("JoyToken", "TldRegistry", "DaoExecutor"),
+        lambda p, a: [a["JoyToken"], a["TldRegistry"], a["DaoExecutor"]],
     ),
     Entry("ModelMarketplace", ("JoyToken",), lambda p, a: [a["JoyToken"], *_guards(p)]),
     Entry(
@@ -155,13 +188,25 @@ TABLE = (
         ("JoyToken",),
         lambda p, a: [a["JoyToken"], *_committee(p), *_guards(p)],
     ),
+    Entry(
+        "ProvenInference",
+        ("JoyToken",),
+        lambda p, a: [a["JoyToken"], _proofs(p), *_guards(p)],
+    ),
 )
 LINKS = (
     ("PermaNetDomainRegistry", "TldRegistry"),
+    ("PermaNetDomainRegistry", "PermaNetSubnames"),
     ("NodeCoordinator", "ModelMarketplace"),
     ("NodeCoordinator", "ProofOfInference"),
     ("ProofOfInference", "NodeCoordinator"),
     ("ProofOfInference", "ModelMarketplace"),
+    ("NodeCoordinator", "ProvenInference"),
+    ("ProofOfInference", "ProvenInference"),
+    ("ProvenInference", "NodeCoordinator"),
+    ("ProvenInference", "ModelMarketplace"),
+    ("ProvenInference", "ProofOfInference"),
+    ("ProvenInference", "InferenceVerifier"),
 )
 SERVICES = ("NodeCoordinator",)  # admitted to receive and slash provisions of JOY
 TLD = "joy"
@@ -261,9 +306,17 @@ def _admit(run: flows.Run, addresses: Addresses) -> None:
 def _create_tld(run: flows.Run, params: Params, addresses: Addresses) -> None:
     if "TldRegistry" in run.args["names"]:
         registry = run.session.contract("TldRegistry", addresses["TldRegistry"])
-        split = (params.tld_owner_bps, params.tld_burn_bps)
-        prices = list(params.tld_prices)
-        run.transact(f"create .{TLD}", registry, "create", TLD, run.job.account, prices, 1, *split)
+        charter = {
+            "prices": list(params.tld_prices),
+            "min_length": 1,
+            "max_length": 63,
+            "owner_bps": params.tld_owner_bps,
+            "burn_bps": params.tld_burn_bps,
+            "permanent_term": params.tld_permanent_term,
+            "premium_start": params.tld_premium,
+            "keeps_price": True,
+        }
+        run.transact(f"create .{TLD}", registry, "create", TLD, run.job.account, charter)
 
 
 def _write(run: flows.Run, addresses: Addresses) -> Deployment:

@@ -13,9 +13,22 @@ DAY = 86_400
 YEAR = 365 * DAY
 GRACE = 30 * DAY
 MIN_AGE = 10  # seconds
+MIN_BLOCKS = 2
 MAX_AGE = DAY
 PRICES = [2 * 10**13, 10**13, 5 * 10**12, 10**12, 3 * 10**11 + 7]  # wei of JOY per second, by band
 OWNER_BPS, BURN_BPS = 4_000, 1_000
+PERMANENT = 2**256 - 1  # in place of a duration
+PERMANENT_TERM = 25 * YEAR  # seconds of rent
+CHARTER = {
+    "prices": PRICES,
+    "min_length": 1,
+    "max_length": 63,
+    "owner_bps": OWNER_BPS,
+    "burn_bps": BURN_BPS,
+    "permanent_term": PERMANENT_TERM,
+    "premium_start": 0,
+    "keeps_price": False,
+}
 SECRET = keccak(text="a secret")
 RICH = 1_000_000 * 10**18  # wei of JOY
 
@@ -42,6 +55,10 @@ class Names:
 
     def node(self, label: str) -> bytes:
         return node_of(label, self.tld)
+
+    def under(self, parent: bytes, label: str) -> bytes:
+        """Node of a subname."""
+        return node_of(label, parent)
 
     def token_id(self, label: str) -> int:
         return int.from_bytes(self.node(label), "big")
@@ -83,14 +100,19 @@ class Names:
         """Commit, wait, reveal; return the node."""
         request = self.request(label, owner, **changed)
         self.commit(request, sender=sender or owner)
-        boa.env.timestamp += MIN_AGE
+        self.age()
         self.reveal(request, sender=sender or owner)
         return self.node(label)
 
+    def age(self) -> None:
+        """Let just so much time pass that a commitment made now can be revealed."""
+        self.at(boa.env.timestamp + MIN_AGE)
+
     def at(self, seconds: int) -> None:
-        """Move to an exact second; the clock never goes back."""
+        """Move to an exact second, a few blocks on; the clock never goes back."""
         assert seconds >= boa.env.timestamp
         boa.env.timestamp = seconds
+        boa.env.evm.patch.block_number += MIN_BLOCKS
 
 
 @pytest.fixture(scope="session")
@@ -111,11 +133,22 @@ def bob(actor):
     return actor("bob")
 
 
+@pytest.fixture(scope="session")
+def charter():
+    """Return a function that gives a charter as the contract takes it, some terms changed."""
+
+    def _charter(**changed: Any) -> tuple[Any, ...]:
+        assert not changed.keys() - CHARTER.keys()
+        return tuple((CHARTER | changed).values())
+
+    return _charter
+
+
 @pytest.fixture
-def tlds(deploy, owner, treasury, tld_owner):
+def tlds(deploy, owner, treasury, tld_owner, charter):
     with boa.env.prank(owner):
         registry = deploy("domains/TldRegistry.vy", treasury)
-        registry.create("joy", tld_owner, PRICES, 1, OWNER_BPS, BURN_BPS)
+        registry.create("joy", tld_owner, charter())
     return registry
 
 
@@ -127,6 +160,7 @@ def deploy_registry(deploy, owner, joy, tlds, guardian):
         arguments = {
             "joy": joy,
             "min_commit_age": MIN_AGE,
+            "min_commit_blocks": MIN_BLOCKS,
             "link_delay": DAY,
             "guardian": guardian,
             "outflow_bps": 5_000,
@@ -152,8 +186,15 @@ def registry(deploy_registry, joy, fund, alice, bob):
 
 
 @pytest.fixture
-def resolver(deploy, registry):
-    return deploy("domains/PermaNetResolver.vy", registry)
+def subnames(deploy, owner, registry, tlds):
+    contract = deploy("domains/PermaNetSubnames.vy", registry, tlds)
+    registry.set_link("PermaNetSubnames", contract, sender=owner)
+    return contract
+
+
+@pytest.fixture
+def resolver(deploy, registry, subnames):
+    return deploy("domains/PermaNetResolver.vy", registry, subnames)
 
 
 @pytest.fixture

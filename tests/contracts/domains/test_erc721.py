@@ -8,6 +8,7 @@ from eth_utils import function_signature_to_4byte_selector as selector
 
 ZERO = "0x" + "00" * 20
 NAME = "PermaNetDomainRegistry: "
+TOKEN = "name_tokens: "
 RECEIVED = bytes.fromhex("150b7a02")
 FUNCTIONS = [
     "balanceOf(address)", "ownerOf(uint256)", "safeTransferFrom(address,address,uint256,bytes)",
@@ -67,8 +68,8 @@ def test_metadata_is_json_on_chain(names, registry, alice_joy, token_id):
     ]
 
 
-def test_longest_metadata_fits(names, registry, tlds, owner, tld_owner, alice):
-    names.tld = tlds.create("t" * 63, tld_owner, [1] * 5, 1, 0, 0, sender=owner)
+def test_longest_metadata_fits(names, registry, tlds, charter, owner, tld_owner, alice):
+    names.tld = tlds.create("t" * 63, tld_owner, charter(prices=[1] * 5), sender=owner)
     names.register("n" * 63, alice)
     body = registry.tokenURI(names.token_id("n" * 63)).split(",", 1)[1]
     assert json.loads(body)["name"] == "n" * 63 + "." + "t" * 63
@@ -82,7 +83,7 @@ def test_transfer_by_owner_approved_and_operator(registry, token_id, alice, bob,
     assert registry.getApproved(token_id) == stranger
     registry.transferFrom(bob, carol, token_id, sender=stranger)
     assert registry.getApproved(token_id) == ZERO
-    with boa.reverts(NAME + "not owner or approved"):
+    with boa.reverts(TOKEN + "not owner or approved"):
         registry.transferFrom(carol, stranger, token_id, sender=stranger)
     registry.setApprovalForAll(stranger, True, sender=carol)
     assert registry.isApprovedForAll(carol, stranger)
@@ -103,27 +104,27 @@ def test_transfer_keeps_term_and_generation(registry, alice_joy, token_id, alice
 
 
 def test_bad_transfers_revert(registry, token_id, alice, bob, stranger):
-    with boa.reverts(NAME + "wrong owner"):
+    with boa.reverts(TOKEN + "wrong owner"):
         registry.transferFrom(bob, stranger, token_id, sender=alice)
-    with boa.reverts(NAME + "zero receiver"):
+    with boa.reverts(TOKEN + "zero receiver"):
         registry.transferFrom(alice, ZERO, token_id, sender=alice)
-    with boa.reverts(NAME + "not owner or approved"):
+    with boa.reverts(TOKEN + "not owner or approved"):
         registry.transferFrom(alice, stranger, token_id, sender=stranger)
-    with boa.reverts(NAME + "not owner or operator"):
+    with boa.reverts(TOKEN + "not owner or operator"):
         registry.approve(stranger, token_id, sender=stranger)
-    with boa.reverts(NAME + "zero owner"):
+    with boa.reverts(TOKEN + "zero owner"):
         registry.balanceOf(ZERO)
 
 
 def test_approved_account_cannot_approve_another(registry, token_id, alice, bob, stranger):
     registry.approve(bob, token_id, sender=alice)
-    with boa.reverts(NAME + "not owner or operator"):
+    with boa.reverts(TOKEN + "not owner or operator"):
         registry.approve(stranger, token_id, sender=bob)
 
 
 def test_safe_transfer_asks_a_contract(registry, attacker, joy, token_id, alice):
     attacker.arm([], b"\xde\xad\xbe\xef")
-    with boa.reverts(NAME + "unsafe receiver"):
+    with boa.reverts(TOKEN + "unsafe receiver"):
         registry.safeTransferFrom(alice, attacker.address, token_id, sender=alice)
     with boa.reverts():
         registry.safeTransferFrom(alice, joy.address, token_id, sender=alice)

@@ -9,6 +9,7 @@ GRACE = 30 * DAY
 MIN_AGE = 10
 ANY = 2**256 - 1
 NAME = "PermaNetDomainRegistry: "
+TOKEN = "name_tokens: "
 RECEIVED = bytes.fromhex("150b7a02")
 
 
@@ -55,7 +56,7 @@ def test_front_run_reveal_pays_for_the_victim(names, registry, joy, alice, bob):
     """Bob copies the reveal from the mempool and lands first."""
     request = names.request("alice", alice)
     names.commit(request, sender=alice)
-    boa.env.timestamp += MIN_AGE
+    names.age()
     before = joy.balanceOf(alice)
     names.reveal(request, sender=bob)
     assert registry.live_owner(names.node("alice")) == alice
@@ -68,13 +69,13 @@ def test_front_runner_with_his_own_request_is_too_young(names, alice, bob):
     """Bob sees the reveal and commits to the same name in the same block."""
     request = names.request("alice", alice)
     names.commit(request, sender=alice)
-    boa.env.timestamp += MIN_AGE
+    names.age()
     theft = names.request("alice", bob)
     names.commit(theft, sender=bob)
     with boa.reverts(NAME + "commitment too young"):
         names.reveal(theft, sender=bob)
     names.reveal(request, sender=alice)
-    boa.env.timestamp += MIN_AGE
+    names.age()
     with boa.reverts(NAME + "name taken"):
         names.reveal(theft, sender=bob)
 
@@ -83,13 +84,13 @@ def test_old_reveal_replayed_after_expiry_pays_for_the_old_owner(names, registry
     """Bob replays Alice's public reveal years later; at best he renews her name for her."""
     request = names.request("alice", alice)
     names.commit(request, sender=alice)
-    boa.env.timestamp += MIN_AGE
+    names.age()
     expiry = names.reveal(request, sender=alice)
     names.at(expiry + GRACE)
     with boa.reverts(NAME + "no such commitment"):
         names.reveal(request, sender=bob)
     names.commit(request, sender=bob)
-    boa.env.timestamp += MIN_AGE
+    names.age()
     before = joy.balanceOf(alice)
     names.reveal(request, sender=bob)
     assert registry.live_owner(names.node("alice")) == alice
@@ -129,7 +130,7 @@ def test_hostile_resolver_cannot_reenter_or_write_to_the_real_one(
     own = names.request("mine", attacker.address, resolver=attacker.address, records=[b"x"])
     names.commit(own, sender=alice)
     record = names.record("set_model(bytes32,bytes32)", alice_joy, b"\1" * 32)
-    boa.env.timestamp += MIN_AGE
+    names.age()
     attacker.arm(
         [
             call(registry, "register", own, ANY),
@@ -158,7 +159,7 @@ def test_records_for_another_name_cannot_be_smuggled_into_a_registration(
     ):
         request = names.request("bobby", bob, records=[record])
         names.commit(request, sender=bob)
-        boa.env.timestamp += MIN_AGE
+        names.age()
         with boa.reverts("PermaNetResolver: record of another name"):
             names.reveal(request, sender=bob)
     assert resolver.model(alice_joy) == bytes(32)
@@ -174,7 +175,7 @@ def test_records_smuggled_in_a_nested_call_do_nothing(names, resolver, alice_joy
     for record in (names.record("set_records(bytes32,bytes[])", node, [evil]), multicall):
         request = names.request("bobby", bob, records=[record])
         names.commit(request, sender=bob)
-        boa.env.timestamp += MIN_AGE
+        names.age()
         with boa.reverts("PermaNetResolver: record of another name"):
             names.reveal(request, sender=bob)
     names.register("bobby", bob, records=[posing])
@@ -188,7 +189,7 @@ def test_previous_owner_cannot_write_after_a_sale(names, registry, resolver, ali
     for account in (alice, names.joy.address):
         with boa.reverts("PermaNetResolver: not the live owner"):
             resolver.set_model(alice_joy, b"\1" * 32, sender=account)
-        with boa.reverts(NAME + "not the live owner"):
+        with boa.reverts(TOKEN + "not the live owner"):
             registry.set_resolver(alice_joy, account, sender=account)
     resolver.set_model(alice_joy, b"\2" * 32, sender=bob)
 
@@ -236,7 +237,7 @@ def test_price_rise_between_quote_and_reveal_is_capped(names, registry, tlds, al
     quote = registry.quote("alice", names.tld, YEAR)
     request = names.request("alice", alice)
     names.commit(request, sender=alice)
-    boa.env.timestamp += MIN_AGE
+    names.age()
     with boa.reverts(NAME + "price above maximum"):
         registry.register(request, quote, sender=alice)
 
@@ -245,9 +246,9 @@ def test_owner_of_the_registry_has_no_power_over_names(
     names, registry, resolver, alice_joy, owner, alice
 ):
     token_id = names.token_id("alice")
-    with boa.reverts(NAME + "not owner or approved"):
+    with boa.reverts(TOKEN + "not owner or approved"):
         registry.transferFrom(alice, owner, token_id, sender=owner)
-    with boa.reverts(NAME + "not the live owner"):
+    with boa.reverts(TOKEN + "not the live owner"):
         registry.set_resolver(alice_joy, owner, sender=owner)
     with boa.reverts("PermaNetResolver: not the live owner"):
         resolver.clearRecords(alice_joy, sender=owner)

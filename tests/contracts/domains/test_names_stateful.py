@@ -1,4 +1,5 @@
-"""Random lives of names: one owner per live name, exact rents, exact edges, no record leaks."""
+"""Random lives of names: one owner per live name, exact prices, exact edges, no record leaks,
+promises kept through every change of charter, and subnames that end with their parents."""
 
 from dataclasses import dataclass
 
@@ -19,9 +20,15 @@ MIN_DURATION = 28 * DAY
 MAX_TERM = 10 * 365 * DAY
 NOTICE = 7 * DAY
 MIN_AGE = 10
+PERMANENT = 2**256 - 1  # in place of a duration
+PERMANENT_EXPIRY = 2**48 - 1
+PERMANENT_TERM = 25 * 365 * DAY
+PREMIUM = 1_000 * 10**18
+PARENT = 16  # the lock that keeps a subname from its parent's owner
 ANY = 2**256 - 1
 ZERO = "0x" + "00" * 20
 NAME = "PermaNetDomainRegistry: "
+TOKEN = "name_tokens: "
 
 LABELS = ("né", "x" * 40)
 BANDS = {label: min(len(label), 5) - 1 for label in LABELS}
@@ -30,7 +37,18 @@ labels = st.sampled_from(LABELS)
 people = st.integers(0, 2)
 # Seconds after a name's expiry to go to first, if that is not past; None: stay.
 edges = st.sampled_from((None, None, None, -1, 0, 0, GRACE - 1, GRACE))
-durations = st.sampled_from((MIN_DURATION, 365 * DAY, 3 * 365 * DAY, 6 * 365 * DAY))
+durations = st.sampled_from(
+    (MIN_DURATION, MIN_DURATION, 365 * DAY, 3 * 365 * DAY, 6 * 365 * DAY, PERMANENT)
+)
+
+
+def premium(start: int, passed: int) -> int:
+    """What a name costs on top of its rent, some seconds after it became free."""
+    days, rest = divmod(passed, DAY)
+    if days >= 21:
+        return 0
+    today = start >> days
+    return max(today - today * rest // (2 * DAY) - (start >> 21), 0)
 
 
 @dataclass
@@ -41,6 +59,7 @@ class Held:
     expires_at: int
     generation: int
     payto: str
+    cap: int | None = None  # wei per second, if the charter promised it
 
     def is_live(self) -> bool:
         return boa.env.timestamp < self.expires_at
@@ -53,7 +72,7 @@ class NamesMachine(RuleBasedStateMachine):
     """Drives the three contracts and a model of them side by side."""
 
     # Set by the test, from its fixtures.
-    names = tlds = folk = tld_owner = treasury = guardian = None
+    names = tlds = subnames = folk = tld_owner = treasury = guardian = None
 
     def __init__(self):
         super().__init__()
@@ -70,6 +89,8 @@ class NamesMachine(RuleBasedStateMachine):
         self.prices = list(self.tlds.tld_of(self.names.tld).prices)
         self.next_prices, self.switch_at = self.prices, 0
         self.split = SPLITS[0]
+        self.keeps, self.premium, self.permanent_term = False, 0, PERMANENT_TERM
+        self.subs: dict[str, tuple[str, int, int]] = {}  # label -> owner, expiry, locks
         self.unsettled = dict.fromkeys(SPLITS, 0)
         self.claimable = {self.tld_owner: 0, self.treasury: 0}
         self.wallets = {who: self.joy.balanceOf(who) for who in self.folk}
@@ -81,20 +102,30 @@ class NamesMachine(RuleBasedStateMachine):
             expires_at = boa.env.timestamp + MIN_AGE + 365 * DAY
             self.names.register(label, who, duration=365 * DAY)
             self.held[label] = Held(who, expires_at, 1, ZERO)
-            self.pay(who, label, 365 * DAY)
+            self.pay(who, self.price(label) * 365 * DAY)
 
     def go_to(self, label, edge, ahead=0):
         """Move to an edge of a name, less the seconds that are still to pass before it counts."""
-        if edge is not None and label in self.held:
-            moment = self.held[label].expires_at + edge - ahead
+        held = self.held.get(label)
+        if edge is not None and held and held.expires_at != PERMANENT_EXPIRY:
+            moment = held.expires_at + edge - ahead
             boa.env.timestamp = max(boa.env.timestamp, moment)
 
     def price(self, label):
         prices = self.next_prices if boa.env.timestamp >= self.switch_at else self.prices
         return prices[BANDS[label]]
 
-    def pay(self, payer, label, duration):
-        rent = self.price(label) * duration
+    def cost(self, label, duration):
+        """Of registering a name if it is free, of renewing it if not; None: not offered."""
+        held, price, extra = self.held.get(label), self.price(label), 0
+        if held and held.is_free():
+            extra = premium(self.premium, boa.env.timestamp - held.expires_at - GRACE)
+        elif held and held.cap is not None:
+            price = min(price, held.cap)
+        term = self.permanent_term if duration == PERMANENT else duration
+        return price * term + extra if term else None
+
+    def pay(self, payer, rent):
         self.wallets[payer] -= rent
         self.unsettled[self.split] += rent
 
@@ -105,19 +136,29 @@ class NamesMachine(RuleBasedStateMachine):
         record = self.names.record("set_payto(bytes32,address)", self.names.node(label), owner)
         request = self.names.request(label, owner, duration=duration, records=[record])
         self.names.commit(request, sender=payer)
-        boa.env.timestamp += MIN_AGE
-        held = self.held.get(label)
+        self.names.age()
+        held, cost = self.held.get(label), self.cost(label, duration)
         if self.registry.paused():
             with boa.reverts("circuit_breaker: paused"):
                 self.names.reveal(request, sender=payer)
         elif held and not held.is_free():
             with boa.reverts(NAME + "name taken"):
                 self.names.reveal(request, sender=payer)
+        elif cost is None:
+            with boa.reverts(NAME + "no permanent names here"):
+                self.names.reveal(request, sender=payer)
         else:
-            self.names.reveal(request, sender=payer)
+            assert self.registry.quote(label, self.names.tld, duration) == cost
+            with boa.reverts(NAME + "price above maximum"):
+                self.names.reveal(request, sender=payer, max_price=cost - 1)
+            self.names.reveal(request, sender=payer, max_price=cost)
+            expires_at = boa.env.timestamp + duration
+            if duration == PERMANENT:
+                expires_at = PERMANENT_EXPIRY
             generation = held.generation + 1 if held else 1
-            self.held[label] = Held(owner, boa.env.timestamp + duration, generation, owner)
-            self.pay(payer, label, duration)
+            cap = self.price(label) if self.keeps else None
+            self.held[label] = Held(owner, expires_at, generation, owner, cap)
+            self.pay(payer, cost)
 
     @rule(label=labels, payer=people, duration=durations, edge=edges)
     def renew(self, label, payer, duration, edge):
@@ -127,15 +168,20 @@ class NamesMachine(RuleBasedStateMachine):
             reason = "not registered"
         elif not held.is_live() and payer != held.owner:
             reason = "in grace, only its owner renews"
-        elif held.expires_at + duration <= boa.env.timestamp:
+        elif held.expires_at == PERMANENT_EXPIRY:
+            reason = "name is permanent"
+        elif duration != PERMANENT and held.expires_at + duration <= boa.env.timestamp:
             reason = "duration too short"
-        elif held.expires_at + duration > boa.env.timestamp + MAX_TERM:
+        elif duration != PERMANENT and held.expires_at + duration > boa.env.timestamp + MAX_TERM:
             reason = "duration too long"
+        elif (cost := self.cost(label, duration)) is None:
+            reason = "no permanent names here"
         else:
-            rent = self.price(label) * duration
-            self.registry.renew(label, self.names.tld, duration, rent, sender=payer)
-            held.expires_at += duration
-            self.pay(payer, label, duration)
+            assert self.registry.quote(label, self.names.tld, duration) == cost
+            self.registry.renew(label, self.names.tld, duration, cost, sender=payer)
+            is_permanent = duration == PERMANENT
+            held.expires_at = PERMANENT_EXPIRY if is_permanent else held.expires_at + duration
+            self.pay(payer, cost)
             return
         with boa.reverts(NAME + reason):
             self.registry.renew(label, self.names.tld, duration, ANY, sender=payer)
@@ -153,7 +199,7 @@ class NamesMachine(RuleBasedStateMachine):
             self.registry.transferFrom(*arguments, sender=sender)
             held.owner = to
             return
-        with boa.reverts(NAME + reason):
+        with boa.reverts(TOKEN + reason):
             self.registry.transferFrom(*arguments, sender=sender)
 
     @rule(label=labels, sender=people, payto=people, edge=edges)
@@ -166,6 +212,35 @@ class NamesMachine(RuleBasedStateMachine):
         else:
             with boa.reverts("PermaNetResolver: not the live owner"):
                 self.names.resolver.set_payto(self.names.node(label), payto, sender=sender)
+
+    @rule(label=labels, sender=people, to=people, locks=st.sampled_from((0, PARENT)), edge=edges)
+    def give_subname(self, label, sender, to, locks, edge):
+        self.go_to(label, edge)
+        sender, to, held = self.folk[sender], self.folk[to], self.held.get(label)
+        ends = held.expires_at if held else boa.env.timestamp + DAY
+        arguments = (self.names.node(label), "pay", to, ZERO, ends, locks, [])
+        _, sub_ends, sub_locks = self.subs.get(label, (ZERO, 0, 0))
+        if not held or not held.is_live() or held.owner != sender:
+            reason = "not the parent's live owner"
+        elif sub_locks and boa.env.timestamp < sub_ends:
+            reason = "name taken"
+        else:
+            self.subnames.create(*arguments, sender=sender)
+            self.subs[label] = (to, ends, locks)
+            return
+        with boa.reverts("PermaNetSubnames: " + reason):
+            self.subnames.create(*arguments, sender=sender)
+
+    @rule(
+        keeps=st.booleans(),
+        start=st.sampled_from((0, PREMIUM)),
+        term=st.sampled_from((0, PERMANENT_TERM)),
+    )
+    def amend_charter(self, keeps, start, term):
+        self.keeps, self.premium, self.permanent_term = keeps, start, term
+        self.tlds.set_keeps_price(self.names.tld, keeps, sender=self.tld_owner)
+        self.tlds.set_premium(self.names.tld, start, sender=self.tld_owner)
+        self.tlds.set_permanence(self.names.tld, term, sender=self.tld_owner)
 
     @rule(percent=st.integers(50, 200))
     def change_prices(self, percent):
@@ -222,13 +297,21 @@ class NamesMachine(RuleBasedStateMachine):
             payto = held.payto if held.is_live() else ZERO
             assert self.names.resolver.payto(node) == payto
             if held.is_free():
-                with boa.reverts(NAME + "no such token"):
+                with boa.reverts(TOKEN + "no such token"):
                     self.registry.ownerOf(self.names.token_id(label))
             else:
                 assert self.registry.ownerOf(self.names.token_id(label)) == owner
         for who in self.folk:
             count = sum(held.owner == who for held in self.held.values())
             assert self.registry.balanceOf(who) == count
+
+    @invariant()
+    def subnames_end_with_their_parents(self):
+        for label, (owner, ends, _) in self.subs.items():
+            found = self.subnames.live_owner(self.names.under(self.names.node(label), "pay"))
+            assert found == (owner if boa.env.timestamp < ends else ZERO)
+            assert ends <= self.held[label].expires_at or not self.held[label].is_live()
+            assert found == ZERO or self.held[label].is_live()
 
     @invariant()
     def money_is_conserved(self):
@@ -243,7 +326,7 @@ class NamesMachine(RuleBasedStateMachine):
 
 
 def test_names_over_random_sequences(
-    names, tlds, joy, fund, actor, alice, bob, tld_owner, treasury, guardian
+    names, tlds, subnames, joy, fund, actor, alice, bob, tld_owner, treasury, guardian
 ):
     carol = actor("carol")
     for who in (alice, bob, carol):
@@ -255,6 +338,7 @@ def test_names_over_random_sequences(
         {
             "names": names,
             "tlds": tlds,
+            "subnames": subnames,
             "folk": (alice, bob, carol),
             "tld_owner": tld_owner,
             "treasury": treasury,

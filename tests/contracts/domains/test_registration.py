@@ -31,7 +31,7 @@ def test_register_gives_the_name_and_takes_the_exact_rent(names, registry, joy, 
     quote = registry.quote("alice", names.tld, YEAR)
     assert quote == PRICES[4] * YEAR
     names.commit(request, sender=alice)
-    boa.env.timestamp += MIN_AGE
+    names.age()
     expires_at = registry.register(request, quote, sender=alice)
     node = names.node("alice")
     assert registry.node_of("alice", names.tld) == node
@@ -81,7 +81,7 @@ def test_commitment_is_the_documented_hash(names, registry, alice):
 def test_commitment_binds_every_field(names, alice, changed):
     request = names.request("alice", alice)
     names.commit(request, sender=alice)
-    boa.env.timestamp += MIN_AGE
+    names.age()
     fields = ("label", "tld", "owner", "resolver", "duration", "records", "secret")
     other = tuple((dict(zip(fields, request, strict=True)) | changed).values())
     with boa.reverts(NAME + "no such commitment"):
@@ -95,7 +95,7 @@ def test_commitment_binds_chain_and_contract(names, registry, alice):
         names.commitment(request, chain_id=names.chain_id() + 1),
     ):
         registry.commit(other, b"", sender=alice)
-    boa.env.timestamp += MIN_AGE
+    names.age()
     with boa.reverts(NAME + "no such commitment"):
         names.reveal(request, sender=alice)
 
@@ -119,14 +119,22 @@ def test_commit_age_edges(names, registry, alice):
     with boa.reverts(NAME + "commitment too old"):
         names.reveal(request, sender=alice)
     names.commit(request, sender=alice)
-    boa.env.timestamp += MIN_AGE
+    names.age()
     names.reveal(request, sender=alice)
+
+
+def test_nodes_are_those_of_eip_137(names, registry):
+    """The vectors that EIP-137 prints for `eth` and `foo.eth`."""
+    eth = bytes.fromhex("93cdeb708b7545dc668eb9280176169d1c33cfd8ed6f04690a0bcc88a93fc4ae")
+    foo = "de9b09fd7c5f901e23a3f19fecc54828e9c848539801e86591bd9801b019f84f"
+    assert registry.node_of("eth", bytes(32)) == eth
+    assert registry.node_of("foo", eth).hex() == foo
 
 
 def test_commitment_is_used_once(names, alice):
     request = names.request("alice", alice)
     names.commit(request, sender=alice)
-    boa.env.timestamp += MIN_AGE
+    names.age()
     names.reveal(request, sender=alice)
     with boa.reverts(NAME + "no such commitment"):
         names.reveal(request, sender=alice)
@@ -135,7 +143,7 @@ def test_commitment_is_used_once(names, alice):
 def test_taken_name_reverts(names, alice_joy, bob):
     request = names.request("alice", bob)
     names.commit(request, sender=bob)
-    boa.env.timestamp += MIN_AGE
+    names.age()
     with boa.reverts(NAME + "name taken"):
         names.reveal(request, sender=bob)
 
@@ -143,7 +151,7 @@ def test_taken_name_reverts(names, alice_joy, bob):
 def test_price_above_maximum_reverts(names, registry, alice):
     request = names.request("alice", alice)
     names.commit(request, sender=alice)
-    boa.env.timestamp += MIN_AGE
+    names.age()
     with boa.reverts(NAME + "price above maximum"):
         registry.register(request, PRICES[4] * YEAR - 1, sender=alice)
 
@@ -151,19 +159,19 @@ def test_price_above_maximum_reverts(names, registry, alice):
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        ({"label": ""}, "bad label"),
-        ({"label": "a.b"}, "bad label"),
-        ({"duration": MIN_DURATION - 1}, "duration too short"),
-        ({"duration": MAX_TERM + 1}, "duration too long"),
-        ({"owner": ZERO}, "zero owner"),
-        ({"resolver": ZERO, "records": [b"\1" * 36]}, "records without resolver"),
+        ({"label": ""}, "TldRegistry: bad label"),
+        ({"label": "a.b"}, "TldRegistry: bad label"),
+        ({"duration": MIN_DURATION - 1}, NAME + "duration too short"),
+        ({"duration": MAX_TERM + 1}, NAME + "duration too long"),
+        ({"owner": ZERO}, "name_tokens: zero owner"),
+        ({"resolver": ZERO, "records": [b"\1" * 36]}, NAME + "records without resolver"),
     ],
 )
 def test_bad_request_reverts(names, alice, changed, reason):
     request = names.request(**({"label": "alice", "owner": alice} | changed))
     names.commit(request, sender=alice)
-    boa.env.timestamp += MIN_AGE
-    with boa.reverts(NAME + reason):
+    names.age()
+    with boa.reverts(reason):
         names.reveal(request, sender=alice)
 
 
@@ -177,8 +185,8 @@ def test_unknown_tld_reverts(names, registry, alice):
     names.tld = b"\1" * 32
     request = names.request("alice", alice)
     names.commit(request, sender=alice)
-    boa.env.timestamp += MIN_AGE
-    with boa.reverts(NAME + "unknown TLD"):
+    names.age()
+    with boa.reverts("TldRegistry: unknown TLD"):
         names.reveal(request, sender=alice)
     with boa.reverts(NAME + "unknown TLD"):
         registry.quote("alice", names.tld, YEAR)
@@ -187,17 +195,17 @@ def test_unknown_tld_reverts(names, registry, alice):
 
 def test_min_length_and_tld_pause_hold_for_new_names_only(names, registry, tlds, alice, tld_owner):
     names.register("abc", alice)
-    tlds.set_min_length(names.tld, 4, sender=tld_owner)
+    tlds.set_lengths(names.tld, 4, 63, sender=tld_owner)
     request = names.request("xyz", alice)
     names.commit(request, sender=alice)
-    boa.env.timestamp += MIN_AGE
+    names.age()
     assert not registry.available("xyz", names.tld)
-    with boa.reverts(NAME + "label too short"):
+    with boa.reverts("TldRegistry: label too short"):
         names.reveal(request, sender=alice)
-    tlds.set_min_length(names.tld, 3, sender=tld_owner)
+    tlds.set_lengths(names.tld, 3, 63, sender=tld_owner)
     tlds.pause_tld(names.tld, sender=tld_owner)
     assert not registry.available("xyz", names.tld)
-    with boa.reverts(NAME + "TLD paused"):
+    with boa.reverts("TldRegistry: TLD paused"):
         names.reveal(request, sender=alice)
     registry.renew("abc", names.tld, YEAR, 2**255, sender=alice)
     tlds.unpause_tld(names.tld, sender=tld_owner)
@@ -209,7 +217,7 @@ def test_min_length_and_tld_pause_hold_for_new_names_only(names, registry, tlds,
 def test_pause_stops_register_only(names, registry, guardian, treasury, alice, bob, alice_joy):
     request = names.request("bob", bob)
     names.commit(request, sender=bob)
-    boa.env.timestamp += MIN_AGE
+    names.age()
     registry.pause(sender=guardian)
     assert not registry.available("bob", names.tld)
     with boa.reverts("circuit_breaker: paused"):
@@ -230,7 +238,7 @@ def test_rate_limit_per_payer(deploy_registry, names, joy, alice, bob):
         joy.approve(names.registry, 2**256 - 1, sender=account)
     for label in ("one", "two", "three", "four"):
         names.commit(names.request(label, alice, resolver=ZERO), sender=alice)
-    boa.env.timestamp += MIN_AGE
+    names.age()
     for label in ("one", "two"):
         names.reveal(names.request(label, alice, resolver=ZERO), sender=alice)
     with boa.reverts("rate_limit: too many actions"):
@@ -245,6 +253,8 @@ def test_rate_limit_per_payer(deploy_registry, names, joy, alice, bob):
     [
         ({"min_commit_age": 1}, NAME + "commit age too short"),
         ({"min_commit_age": 3_601}, NAME + "commit age too long"),
+        ({"min_commit_blocks": 0}, NAME + "no commit blocks"),
+        ({"min_commit_blocks": 301}, NAME + "too many commit blocks"),
         ({"joy": ZERO}, NAME + "zero token"),
         ({"outflow_bps": 999}, "circuit_breaker: outflow share too small"),
         ({"link_delay": 3_599}, "links: delay too short"),
@@ -324,7 +334,7 @@ def test_register_without_allowance_reverts(names, joy, registry, alice):
     joy.approve(registry, PRICES[4] * YEAR - 1, sender=alice)
     request = names.request("alice", alice)
     names.commit(request, sender=alice)
-    boa.env.timestamp += MIN_AGE
+    names.age()
     with boa.reverts():
         names.reveal(request, sender=alice)
     joy.approve(registry, PRICES[4] * YEAR, sender=alice)

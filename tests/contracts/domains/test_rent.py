@@ -80,10 +80,11 @@ def test_claim_pays_within_the_outflow_limit_and_the_rest_later(
 
 
 def test_tld_owner_that_cannot_be_paid_blocks_nobody(
-    names, registry, tlds, joy, owner, alice, treasury
+    names, registry, tlds, joy, charter, owner, alice, treasury
 ):
     """JoyToken refuses to be paid itself; its rent stays credited, others get theirs."""
-    names.tld = tlds.create("bad", joy.address, [10**12] * 5, 1, 5_000, 0, sender=owner)
+    terms = charter(prices=[10**12] * 5, owner_bps=5_000, burn_bps=0)
+    names.tld = tlds.create("bad", joy.address, terms, sender=owner)
     names.register("alice", alice)
     registry.renew("alice", names.tld, YEAR, 2**255, sender=alice)
     registry.settle(names.tld, 5_000, 0, sender=alice)
@@ -107,8 +108,11 @@ def test_link_to_tlds_changes_only_after_its_delay(registry, deploy, owner, trea
 
 
 @pytest.mark.parametrize("split", [(0, 0), (10_000, 0), (0, 10_000), (3_333, 3_333)])
-def test_extreme_splits(names, registry, tlds, joy, owner, tld_owner, alice, treasury, split):
-    names.tld = tlds.create("ai", tld_owner, [7] * 5, 1, *split, sender=owner)
+def test_extreme_splits(
+    names, registry, tlds, joy, charter, owner, tld_owner, alice, treasury, split
+):
+    terms = charter(prices=[7] * 5, owner_bps=split[0], burn_bps=split[1])
+    names.tld = tlds.create("ai", tld_owner, terms, sender=owner)
     names.register("alice", alice, duration=YEAR + 1)
     supply = joy.totalSupply()
     registry.settle(names.tld, *split, sender=alice)
@@ -124,7 +128,7 @@ def test_token_that_refuses_without_a_revert_moves_no_name_and_no_credit(
     tlds.set_split(names.tld, 0, 0, sender=tld_owner)
     request = names.request("alice", alice, resolver=ZERO)
     names.commit(request, sender=alice)
-    boa.env.timestamp += 10
+    names.age()
     token.set_refuses(True)
     with boa.reverts(NAME + "rent not paid"):
         names.reveal(request, sender=alice)

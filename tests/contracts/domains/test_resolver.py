@@ -202,7 +202,7 @@ def test_one_failing_call_undoes_a_multicall(names, resolver, alice_joy, alice):
 
 def test_set_records_is_for_the_registry(names, resolver, alice_joy, alice):
     record = names.record("set_model(bytes32,bytes32)", alice_joy, b"\3" * 32)
-    with boa.reverts("PermaNetResolver: caller is not the registry"):
+    with boa.reverts("PermaNetResolver: caller is not a registry"):
         resolver.set_records(alice_joy, [record], sender=alice)
 
 
@@ -217,7 +217,7 @@ def test_set_records_is_for_the_registry(names, resolver, alice_joy, alice):
 def test_malformed_first_record_reverts(names, alice, record, reason):
     request = names.request("new", alice, records=[record])
     names.commit(request, sender=alice)
-    boa.env.timestamp += 10
+    names.age()
     with boa.reverts(reason):
         names.reveal(request, sender=alice)
 
@@ -228,14 +228,16 @@ def test_unknown_function_reverts(names, resolver, alice_joy, alice):
             boa.env.raw_call(resolver.address, data=data)
     request = names.request("new", alice, records=[b"\1\2\3\4" + names.node("new")])
     names.commit(request, sender=alice)
-    boa.env.timestamp += 10
+    names.age()
     with boa.reverts("PermaNetResolver: no such function"):
         names.reveal(request, sender=alice)
 
 
-def test_resolver_without_registry_reverts(deploy, alice):
+def test_resolver_without_registries_reverts(deploy, registry, alice):
     with boa.reverts("PermaNetResolver: no registry"):
-        deploy("domains/PermaNetResolver.vy", alice)
+        deploy("domains/PermaNetResolver.vy", alice, registry)
+    with boa.reverts("PermaNetResolver: no subnames"):
+        deploy("domains/PermaNetResolver.vy", registry, alice)
 
 
 def test_interface_ids_are_those_of_ens(resolver):

@@ -9,42 +9,6 @@ EIP_170 = 24_576
 BLOCK_GAS = 30_000_000
 
 
-@pytest.fixture
-def transact(monkeypatch):
-    """Return a function that calls, prints and returns the gas that a transaction would pay.
-
-    Titanoboa runs a session as one transaction: slots stay warm (EIP-2929) and stores are priced
-    against the value at its start. Here each call gets books of its own.
-    """
-    state = type(boa.env.evm.vm.state)
-    stored = state.get_storage
-
-    def _transact(step, function, *args, sender):
-        at_start, slots = {}, set()
-        accounts = {bytes.fromhex(sender[2:]), function.contract.address.canonical_address}
-
-        def get_storage(self, address, slot, from_journal=True):
-            value = stored(self, address, slot)
-            return value if from_journal else at_start.setdefault((address, slot), value)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(state, "get_storage", get_storage)
-            patch.setattr(state, "is_storage_warm", lambda _, *key: key in slots)
-            patch.setattr(state, "mark_storage_warm", lambda _, *key: slots.add(key))
-            patch.setattr(state, "is_address_warm", lambda _, account: account in accounts)
-            patch.setattr(state, "mark_address_warm", lambda _, account: accounts.add(account))
-            result = function(*args, sender=sender)
-        computation = function.contract._computation
-        data = bytes(computation.msg.data)
-        used = 21_000 + sum(16 if byte else 4 for byte in data) + computation.get_gas_used()
-        gas = used - min(computation.get_gas_refund(), used // 5)
-        sys.stdout.write(f"\n{step:40}{gas:>12,} gas")
-        assert gas < BLOCK_GAS
-        return result
-
-    return _transact
-
-
 VIEWS = {"job", "members", "dispute", "proposal", "claimable", "fees", "bond_of", "job_count"}
 
 
@@ -59,9 +23,14 @@ class Metered:
         function = getattr(self._contract, name)
         if name in VIEWS:
             return function
-        return lambda *args, sender=None: self._transact(
-            f"{name} {self.label}", function, *args, sender=sender or str(boa.env.eoa)
-        )
+
+        def call(*args, sender=None):
+            receipt = self._transact(function, *args, sender=sender or str(boa.env.eoa))
+            sys.stdout.write(f"\n{f'{name} {self.label}':40}{receipt.gas:>12,} gas")
+            assert receipt.gas < BLOCK_GAS
+            return receipt.result
+
+        return call
 
 
 @pytest.fixture
