@@ -6,8 +6,12 @@ package and the compiled contracts against the files.
 """
 
 import hashlib
+import itertools
 import json
+import math
+import random
 import struct
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -208,8 +212,8 @@ def manifest() -> dict[str, Any]:
     document = {
         "format": "joynet-manifest/1",
         "title": "Ziffern (größer als 8 Bit)",
-        "architecture": "qmodel/1",
-        "engine": {"name": "qmodel", "profile": "qmodel/1"},
+        "architecture": "qmodel/2",
+        "engine": {"name": "qmodel", "profile": "qmodel/2"},
         "class": "exact",
         "root": "bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354",
         "files": [
@@ -352,7 +356,7 @@ def receipts() -> dict[str, Any]:
         "operator": address_of(OPERATOR),
         "peerId": peer_id(PEER),
         "modelId": hexed(sha256(b"a manifest")),
-        "engineProfile": "qmodel/1",
+        "engineProfile": "qmodel/2",
         "requestDigest": hexed(sha256(salt + request)),
         "responseDigest": hexed(sha256(salt + response)),
         "verificationClass": "none",
@@ -459,41 +463,352 @@ def vectors16() -> dict[str, Any]:
 # --- qmodel -------------------------------------------------------------------------------------
 
 
-def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, list[Any]]]:
-    """Metadata and tensors (flat lists of integers) of a file, without the library."""
-    data = path.read_bytes()
+Tensor = tuple[list[int], list[int]]  # shape, values in C order
+CODES = {"I8": "b", "U16": "H", "I32": "i", "U32": "I"}
+
+
+def read_safetensors(data: bytes) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The QModel document and the tensors of a file, without the library."""
     (length,) = struct.unpack_from("<Q", data)
     header, body = json.loads(data[8 : 8 + length]), data[8 + length :]
-    codes = {"I8": "b", "I32": "i", "U32": "I"}
+    document = json.loads(header.pop("__metadata__")["qmodel"])
     tensors = {}
     for name, entry in header.items():
-        if name != "__metadata__":
-            start, end = entry["data_offsets"]
-            code = codes[entry["dtype"]]
-            count = (end - start) // struct.calcsize(code)
-            tensors[name] = list(struct.unpack(f"<{count}{code}", body[start:end]))
-    return header["__metadata__"], tensors
-
-
-def run_qmodel(path: Path, values: list[int]) -> list[int]:
-    """docs/spec/qmodel.md in Python integers."""
-    metadata, tensors = read_safetensors(path)
-    for op in json.loads(metadata["qmodel"])["ops"]:
-        weight, bias, multiplier = (
-            tensors[f"{op['name']}.{part}"] for part in ("weight", "bias", "multiplier")
+        part = body[slice(*entry["data_offsets"])]
+        tensors[name] = (
+            entry["shape"],
+            [v for (v,) in struct.iter_unpack("<" + CODES[entry["dtype"]], part)],
         )
-        low, high = {"clamp": (-128, 127), "relu-clamp": (0, 127)}[op["table"]]
-        width, outputs = len(values), []
-        for row, (b, m) in enumerate(zip(bias, multiplier, strict=True)):
-            line = weight[row * width : (row + 1) * width]
-            acc = sum(w * x for w, x in zip(line, values, strict=True)) + b
-            outputs.append(max(low, min(high, (m * acc + (1 << 23)) >> 24)))
-        values = outputs
-    return values
+    return document, tensors
+
+
+def write_safetensors(document: dict[str, Any], tensors: dict[str, tuple[str, Tensor]]) -> bytes:
+    """The other way; name -> (dtype, tensor)."""
+    header: dict[str, Any] = {"__metadata__": {"qmodel": canonical(document).decode()}}
+    body = b""
+    for name, (dtype, (shape, values)) in tensors.items():
+        part = struct.pack(f"<{len(values)}{CODES[dtype]}", *values)
+        header[name] = {
+            "dtype": dtype,
+            "shape": shape,
+            "data_offsets": [len(body), len(body) + len(part)],
+        }
+        body += part
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + body
+
+
+def places(shape: list[int]) -> Iterator[tuple[int, ...]]:
+    """Every index of a shape, in C order."""
+    return itertools.product(*(range(side) for side in shape))
+
+
+def at(tensor: Tensor, index: Sequence[int], outside: int = 0) -> int:
+    """One value; `outside` where an index is out of range."""
+    place = 0
+    for side, i in zip(tensor[0], index, strict=True):
+        if not 0 <= i < side:
+            return outside
+        place = place * side + i
+    return tensor[1][place]
+
+
+class Program:
+    """docs/spec/qmodel.md in Python integers: slow, and nothing but its formulas."""
+
+    def __init__(self, data: bytes) -> None:
+        self.document, self.stored = read_safetensors(data)
+
+    def run(self, values: list[int]) -> list[int]:
+        """Outputs for one input."""
+        source = self.document["input"]
+        self.known = {name: self.stored[name] for name in self.document["constants"]}
+        self.known[source["name"]] = source["shape"], values
+        for op in self.document["ops"]:
+            self.known[op["name"]] = getattr(self, op["op"])(op)
+        return self.known[op["name"]][1]
+
+    def part(self, op: dict[str, Any], field: str) -> Tensor:
+        """An array of an op."""
+        return self.stored[f"{op['name']}.{field}"]
+
+    @staticmethod
+    def squeeze(op: dict[str, Any], scaled: int, shift: int = 24) -> int:
+        """floor(scaled / 2^shift + 1/2), clamped."""
+        low = {"clamp": -128, "relu-clamp": 0}[op["table"]]
+        return max(low, min(127, (scaled + (1 << (shift - 1))) >> shift))
+
+    def channel(self, op: dict[str, Any], o: int, total: int) -> int:
+        """One value of gemm or conv."""
+        bias, scale = self.part(op, "bias")[1][o], self.part(op, "multiplier")[1][o]
+        return self.squeeze(op, scale * (total + bias))
+
+    def gemm(self, op: dict[str, Any]) -> Tensor:
+        x, w = self.known[op["input"]], self.part(op, "weight")
+        shape = [*x[0][:-1], w[0][0]]
+        return shape, [
+            self.channel(
+                op, i[-1], sum(at(w, (i[-1], j)) * at(x, (*i[:-1], j)) for j in range(w[0][1]))
+            )
+            for i in places(shape)
+        ]
+
+    def windows(self, op: dict[str, Any], kernel: list[int]) -> tuple[list[int], Any]:
+        """(oh, ow), and (p, r) -> the (y, x) that a window sees, with the place in the kernel."""
+        _, *size = self.known[op["input"]][0]
+        pads, strides = op["pads"], op["strides"]
+        sides = [(size[i] + pads[i] + pads[i + 2] - kernel[i]) // strides[i] + 1 for i in (0, 1)]
+
+        def seen(p: int, r: int) -> Iterator[tuple[int, int, int, int]]:
+            for i, j in places(kernel):
+                yield strides[0] * p + i - pads[0], strides[1] * r + j - pads[1], i, j
+
+        return sides, seen
+
+    def conv(self, op: dict[str, Any]) -> Tensor:
+        x, w = self.known[op["input"]], self.part(op, "weight")
+        sides, seen = self.windows(op, w[0][2:])
+        per = w[0][1]
+
+        def value(o: int, p: int, r: int) -> int:
+            first = o // (w[0][0] // op["groups"]) * per
+            terms = (
+                at(w, (o, c, i, j)) * at(x, (first + c, y, z))
+                for c in range(per)
+                for y, z, i, j in seen(p, r)
+            )
+            return self.channel(op, o, sum(terms))
+
+        shape = [w[0][0], *sides]
+        return shape, [value(*index) for index in places(shape)]
+
+    def matmul(self, op: dict[str, Any]) -> Tensor:
+        a, b = self.known[op["left"]], self.known[op["right"]]
+        turned = op["transposed"]
+        shape = [*a[0][:-1], b[0][-2] if turned else b[0][-1]]
+        return shape, [
+            self.squeeze(
+                op,
+                op["multiplier"]
+                * sum(
+                    at(a, (*h, i, k)) * at(b, (*h, j, k) if turned else (*h, k, j))
+                    for k in range(a[0][-1])
+                ),
+            )
+            for *h, i, j in places(shape)
+        ]
+
+    def add(self, op: dict[str, Any]) -> Tensor:
+        (shape, a), (_, b) = self.known[op["left"]], self.known[op["right"]]
+        m, n = op["left_multiplier"], op["right_multiplier"]
+        return shape, [self.squeeze(op, m * x + n * y) for x, y in zip(a, b, strict=True)]
+
+    def lookup(self, op: dict[str, Any]) -> Tensor:
+        shape, values = self.known[op["input"]]
+        return shape, [self.part(op, "values")[1][value + 128] for value in values]
+
+    def maxpool(self, op: dict[str, Any]) -> Tensor:
+        x, (sides, seen) = self.known[op["input"]], self.windows(op, op["kernel"])
+        shape = [x[0][0], *sides]
+        return shape, [
+            max(at(x, (c, y, z), -128) for y, z, *_ in seen(p, r)) for c, p, r in places(shape)
+        ]
+
+    def avgpool(self, op: dict[str, Any]) -> Tensor:
+        x, (sides, seen) = self.known[op["input"]], self.windows(op, op["kernel"])
+        shape = [x[0][0], *sides]
+        return shape, [
+            self.squeeze(op, op["multiplier"] * sum(at(x, (c, y, z)) for y, z, *_ in seen(p, r)))
+            for c, p, r in places(shape)
+        ]
+
+    def rows(self, op: dict[str, Any]) -> tuple[list[int], list[list[int]]]:
+        """The input's shape and its rows along the last axis."""
+        shape, values = self.known[op["input"]]
+        return shape, [values[i : i + shape[-1]] for i in range(0, len(values), shape[-1])]
+
+    def softmax(self, op: dict[str, Any]) -> Tensor:
+        shape, rows = self.rows(op)
+        table, out = self.part(op, "exp")[1], []
+        for row in rows:
+            weights = [table[max(row) - value] for value in row]
+            out += [(254 * e + sum(weights)) // (2 * sum(weights)) for e in weights]
+        return shape, out
+
+    def layernorm(self, op: dict[str, Any]) -> Tensor:
+        shape, rows = self.rows(op)
+        scales, biases, out = self.part(op, "multiplier")[1], self.part(op, "bias")[1], []
+        for row in rows:
+            c = [len(row) * value - sum(row) for value in row]
+            root = math.isqrt((1 << 60) // (sum(value * value for value in c) + op["epsilon"]))
+            out += [
+                self.squeeze(op, m * value * root + (b << 24), 36)
+                for m, value, b in zip(scales, c, biases, strict=True)
+            ]
+        return shape, out
+
+    def view(self, op: dict[str, Any]) -> Tensor:
+        split = op["split"], self.known[op["input"]][1]
+        turned = [split[0][axis] for axis in op["perm"]]
+        back = [op["perm"].index(axis) for axis in range(len(turned))]
+        return op["shape"], [at(split, [index[axis] for axis in back]) for index in places(turned)]
+
+    def gather(self, op: dict[str, Any]) -> Tensor:
+        x, indices, axis = self.known[op["input"]], self.part(op, "indices")[1], op["axis"]
+        shape = [*x[0][:axis], len(indices), *x[0][axis + 1 :]]
+        return shape, [at(x, (*i[:axis], indices[i[axis]], *i[axis + 1 :])) for i in places(shape)]
+
+    def embed(self, op: dict[str, Any]) -> Tensor:
+        ids, table = self.known[op["input"]][1], self.known[op["constant"]]
+        shape = [len(ids), table[0][1]]
+        return shape, [at(table, (ids[i], j)) for i, j in places(shape)]
+
+
+class Draft:
+    """A small model with random arrays, growing op by op."""
+
+    def __init__(self, seed: str, source: dict[str, Any]) -> None:
+        self.random, self.tensors = random.Random(seed), {}
+        self.document: dict[str, Any] = {
+            "constants": [],
+            "format": "qmodel/2",
+            "input": source,
+            "ops": [],
+            "output": {"scale": "1"},
+        }
+
+    def array(self, name: str, dtype: str, low: int, high: int, *shape: int) -> None:
+        """Random integers, both ends included."""
+        values = [self.random.randint(low, high) for _ in range(math.prod(shape))]
+        self.tensors[name] = dtype, (list(shape), values)
+
+    def constant(self, name: str, *shape: int) -> None:
+        self.document["constants"].append(name)
+        self.array(name, "I8", -128, 127, *shape)
+
+    def op(self, kind: str, name: str, **fields: Any) -> None:
+        self.document["ops"].append({"op": kind, "name": name, **fields})
+
+    def weighted(self, kind: str, name: str, source: str, *shape: int, **fields: Any) -> None:
+        """gemm or conv, whose sums fill about the int8 range."""
+        self.array(f"{name}.weight", "I8", -128, 127, *shape)
+        self.array(f"{name}.bias", "I32", -9000, 9000, shape[0])
+        self.array(f"{name}.multiplier", "U32", 1 << 14, 1 << 16, shape[0])
+        self.op(kind, name, input=source, **fields)
+
+    @property
+    def data(self) -> bytes:
+        return write_safetensors(self.document, self.tensors)
+
+
+def picture_model() -> Draft:
+    """Every op over (c, h, w)."""
+    d = Draft("picture", {"kind": "tensor", "name": "x", "scale": "1", "shape": [4, 7, 6]})
+    same = {"strides": [1, 1], "pads": [1, 1, 1, 1]}
+    d.weighted("conv", "full", "x", 4, 4, 3, 3, **same, groups=1, table="relu-clamp")
+    d.weighted(
+        "conv",
+        "depth",
+        "full",
+        8,
+        1,
+        3,
+        2,
+        strides=[2, 1],
+        pads=[0, 1, 2, 0],
+        groups=4,
+        table="clamp",
+    )
+    d.op("maxpool", "largest", input="depth", kernel=[2, 3], strides=[1, 2], pads=[1, 0, 0, 2])
+    d.op(
+        "avgpool",
+        "mean",
+        input="largest",
+        kernel=[2, 2],
+        strides=[2, 1],
+        pads=[0, 0, 1, 1],
+        multiplier=1 << 22,
+        table="clamp",
+    )
+    d.array("bend.values", "I8", -128, 127, 256)
+    d.op("lookup", "bend", input="mean")
+    d.op("view", "flat", input="bend", split=[8, 2, 3], perm=[1, 2, 0], shape=[48])
+    d.weighted("gemm", "head", "flat", 5, 48, table="clamp")
+    return d
+
+
+def block_model() -> Draft:
+    """Token ids through one block of attention with two heads."""
+    d = Draft("block", {"kind": "tokens", "name": "ids", "shape": [5], "vocab": 9})
+    d.constant("words", 9, 6)
+    d.constant("positions", 5, 6)
+    d.op("embed", "word", input="ids", constant="words")
+    d.op(
+        "add",
+        "x",
+        left="word",
+        right="positions",
+        left_multiplier=9_000_001,
+        right_multiplier=(1 << 24) - 1,
+        table="clamp",
+    )
+    d.array("norm.multiplier", "I32", -(1 << 13), 1 << 13, 6)
+    d.array("norm.bias", "I32", -(1 << 17), 1 << 17, 6)
+    d.op("layernorm", "norm", input="x", epsilon=1234, table="clamp")
+    for name in "qkv":
+        d.weighted("gemm", name, "norm", 6, 6, table="clamp")
+        d.op("view", f"{name}2", input=name, split=[5, 2, 3], perm=[1, 0, 2], shape=[2, 5, 3])
+    d.op(
+        "matmul",
+        "scores",
+        left="q2",
+        right="k2",
+        transposed=True,
+        multiplier=1 << 16,
+        table="clamp",
+    )
+    d.tensors["shares.exp"] = (
+        "U16",
+        ([256], [max(0, 65535 * (300 - 3 * i) // 300) for i in range(256)]),
+    )
+    d.op("softmax", "shares", input="scores")
+    d.op(
+        "matmul",
+        "mixed",
+        left="shares",
+        right="v2",
+        transposed=False,
+        multiplier=1 << 17,
+        table="clamp",
+    )
+    d.op("view", "joined", input="mixed", split=[2, 5, 3], perm=[1, 0, 2], shape=[5, 6])
+    d.op(
+        "add",
+        "y",
+        left="x",
+        right="joined",
+        left_multiplier=1 << 23,
+        right_multiplier=1 << 23,
+        table="relu-clamp",
+    )
+    d.tensors["ends.indices"] = "U32", ([3], [4, 0, 4])
+    d.op("gather", "ends", input="y", axis=0)
+    return d
+
+
+def program_cases(data: bytes, inputs: dict[str, list[int]], code: str) -> list[dict[str, str]]:
+    """Inputs and outputs as bytes."""
+    program, cases = Program(data), []
+    for name, values in inputs.items():
+        out = program.run(values)
+        packed = struct.pack(f"<{len(values)}{code}", *values), struct.pack(f"{len(out)}b", *out)
+        cases.append({"name": name, "input": hexed(packed[0]), "output": hexed(packed[1])})
+    return cases
 
 
 def qmodels() -> dict[str, Any]:
-    """The shipped digit classifier on its sample and on extreme inputs."""
+    """The shipped digit classifier, and two small models that use every operator."""
     path = DEMO / "digits.safetensors"
     seven = [value for row in json.loads((DEMO / "seven.json").read_text()) for value in row]
     inputs = {
@@ -504,16 +819,25 @@ def qmodels() -> dict[str, Any]:
         "alternating extremes": [-128, 127] * 32,
         "a ramp": list(range(-32, 32)),
     }
-    cases = []
-    for name, values in inputs.items():
-        logits = run_qmodel(path, values)
-        packed = struct.pack("64b", *values), struct.pack("10b", *logits)
-        cases.append({"name": name, "input": hexed(packed[0]), "output": hexed(packed[1])})
+    size, drawn = 4 * 7 * 6, random.Random("inputs")
+    pictures = {
+        "picture, all -128": [-128] * size,
+        "picture, all 127": [127] * size,
+        "picture, alternating extremes": [-128, 127] * (size // 2),
+        "picture, random": [drawn.randint(-128, 127) for _ in range(size)],
+    }
+    ids = {"ids, equal": [3] * 5, "ids, the largest": [8] * 5, "ids, different": [0, 8, 2, 5, 1]}
+    picture, block = picture_model().data, block_model().data
     return {
-        "about": "The QModel `model` (src/joynet_sdk/demo) with this SHA-256: int8 in, int8 out.",
+        "about": "The QModel `model` (src/joynet_sdk/demo) with this SHA-256: int8 in, int8 out. "
+        "`operators`: whole files and what they answer; ids are uint16, little-endian.",
         "model": path.name,
         "sha256": hexed(sha256(path.read_bytes())),
-        "cases": cases,
+        "cases": program_cases(path.read_bytes(), inputs, "b"),
+        "operators": [
+            {"file": hexed(picture), "cases": program_cases(picture, pictures, "b")},
+            {"file": hexed(block), "cases": program_cases(block, ids, "H")},
+        ],
     }
 
 

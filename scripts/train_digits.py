@@ -17,7 +17,8 @@ from sklearn.neural_network import MLPClassifier
 
 from joynet_sdk import qmodel
 from joynet_sdk.qmodel.onnx_import import read_onnx
-from joynet_sdk.qmodel.quantize import quantize, run_float
+from joynet_sdk.qmodel.quantize import quantize
+from joynet_sdk.qmodel.report import measure
 
 DEMO = Path(__file__).parents[1] / "src" / "joynet_sdk" / "demo"
 SAMPLE_DIGIT = 7
@@ -58,12 +59,11 @@ def main() -> None:
     classifier.fit(train_x / 16, train_y)
     with tempfile.TemporaryDirectory() as folder:
         export_onnx(classifier, Path(folder) / "digits.onnx")
-        layers = read_onnx(Path(folder) / "digits.onnx")
-    model = quantize(layers, train_x / 16, input_scale="0.0625", input_shape=(64,))
-    float_accuracy = (run_float(layers, test_x / 16)[-1].argmax(1) == test_y).mean()
-    answers = qmodel.execute(model, test_x.astype(np.int8)).argmax(1)
+        graph = read_onnx(Path(folder) / "digits.onnx")
+    model = quantize(graph, train_x / 16, input_scale="0.0625").model
+    accuracy = measure(graph, model, test_x / 16, test_y)
     print(f"{model.parameters} parameters, {len(test_y)} held-out digits")
-    print(f"float {float_accuracy:.2%}, integer {(answers == test_y).mean():.2%}")
+    print(f"float {accuracy.float_top1:.2%}, integer {accuracy.integer_top1:.2%}")
 
     DEMO.mkdir(exist_ok=True)
     qmodel.save(model, DEMO / "digits.safetensors")

@@ -201,12 +201,12 @@ def _describe_qmodel(path: Path, title: str, license_id: str) -> Card:
     return Card(
         title=title,
         license=license_id,
-        architecture="qmodel/1",
-        engine=Engine(name="qmodel", profile="qmodel/1"),
+        architecture="qmodel/2",
+        engine=Engine(name="qmodel", profile="qmodel/2"),
         verification="exact",
-        input=InputSpec(kind="tensor", dtype="int8", shape=list(model.input_shape)),
+        input=InputSpec(kind="tensor", dtype=model.input.dtype.name, shape=list(model.input.shape)),
         output=OutputSpec(
-            kind="logits", dtype="int8", shape=[model.output_size], scale=model.output_scale
+            kind="logits", dtype="int8", shape=list(model.output_shape), scale=model.output_scale
         ),
     )
 

@@ -22,6 +22,7 @@ from joynet_sdk.node.ledger import Vote
 from joynet_sdk.node.voting import commitment, unavailable_digest
 from joynet_sdk.p2p import identity, messages
 from joynet_sdk.qmodel import reference
+from joynet_sdk.qmodel.ops import BY_KIND
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "spec" / "vectors"
@@ -238,6 +239,24 @@ def test_qmodel(case, execute):
     model = qmodel.load(DEMO / QMODELS["model"])
     values = np.frombuffer(raw(case["input"]), np.int8).reshape(1, -1)
     assert execute(model, values).tobytes() == raw(case["output"])
+
+
+@pytest.mark.parametrize("execute", [reference.execute, qmodel.execute], ids=["reference", "fast"])
+@pytest.mark.parametrize("model", QMODELS["operators"], ids=["picture", "block"])
+def test_qmodel_operators(model, execute, tmp_path):
+    (tmp_path / "m.safetensors").write_bytes(raw(model["file"]))
+    loaded = qmodel.load(tmp_path / "m.safetensors")
+    for case in model["cases"]:
+        values = np.frombuffer(raw(case["input"]), loaded.input.dtype).reshape(1, -1)
+        assert execute(loaded, values).tobytes() == raw(case["output"]), case["name"]
+
+
+def test_vectors_use_every_operator(tmp_path):
+    used = set()
+    for model in QMODELS["operators"]:
+        (tmp_path / "m.safetensors").write_bytes(raw(model["file"]))
+        used |= {op.kind for op in qmodel.load(tmp_path / "m.safetensors").ops}
+    assert used == set(BY_KIND)
 
 
 def test_the_sample_digit_is_a_seven():

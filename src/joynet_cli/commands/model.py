@@ -1,4 +1,4 @@
-"""`joynet model`: publish models and look them up."""
+"""`joynet model`: make models, publish them and look them up."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,11 +7,13 @@ import typer
 
 from joynet_cli._output import out
 from joynet_cli._session import open_joynet, stop_if_dry_run
+from joynet_cli.commands._model_quantize import quantize
 
 if TYPE_CHECKING:
     from joynet_sdk.models import Listing
 
-app = typer.Typer(help="Publish models and look them up.", no_args_is_help=True)
+app = typer.Typer(help="Make models, publish them and look them up.", no_args_is_help=True)
+app.command()(quantize)
 
 
 @app.command()

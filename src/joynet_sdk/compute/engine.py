@@ -40,7 +40,7 @@ def open_engine(manifest: Manifest, folder: Path) -> Engine:
         MissingDependencyError: The engine's packages are not installed.
     """
     profile = (manifest.engine.name, manifest.engine.profile)
-    if profile == ("qmodel", "qmodel/1"):
+    if profile == ("qmodel", "qmodel/2"):
         from joynet_sdk.compute.integer import IntegerEngine
 
         return IntegerEngine(manifest, folder)

@@ -13,17 +13,22 @@ class IntegerEngine:
     """One QModel file of the manifest, `model.safetensors`."""
 
     def __init__(self, manifest: Manifest, folder: Path) -> None:
-        self._model = qmodel.load(folder / "model.safetensors")
-        declared = int(np.prod(manifest.input.shape)), int(np.prod(manifest.output.shape))
-        actual = self._model.input_size, self._model.output_size
+        self._model = model = qmodel.load(folder / "model.safetensors")
+        declared = manifest.input.dtype, manifest.input.shape, manifest.output.shape
+        actual = model.input.dtype.name, list(model.input.shape), list(model.output_shape)
         if declared != actual:
-            raise InvalidInputError(f"manifest sizes {declared}, expected {actual} as in the model")
+            raise InvalidInputError(
+                f"manifest says input {declared[0]} {declared[1]} and output {declared[2]}, "
+                f"expected {actual[0]} {actual[1]} and {actual[2]} as in the model"
+            )
 
     def run(self, data: bytes) -> bytes:
-        """`input_size` int8 values in, `output_size` int8 values out."""
-        if len(data) != self._model.input_size:
+        """`input_size` int8 values (or uint16 token ids) in, `output_size` int8 values out."""
+        dtype, count = self._model.input.dtype, self._model.input_size
+        if len(data) != count * dtype.itemsize:
             raise InvalidInputError(
-                f"input has {len(data)} bytes, expected {self._model.input_size} int8 values"
+                f"input has {len(data)} bytes, "
+                f"expected {count * dtype.itemsize} for {count} {dtype.name} values"
             )
-        values = np.frombuffer(data, np.int8).reshape(1, -1)
+        values = np.frombuffer(data, dtype).reshape(1, -1)
         return qmodel.execute(self._model, values).tobytes()

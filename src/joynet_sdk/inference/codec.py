@@ -12,7 +12,7 @@ from joynet_sdk.formats import InputSpec, Manifest, OutputSpec, check_json_depth
 
 MAX_INPUT_BYTES = 512 * 1024
 VECTOR_STEPS = 32767  # int16 steps per unit of a vector component
-_RANGES = {"int8": (-128, 127), "uint8": (0, 255)}
+_RANGES = {"int8": (-128, 127), "uint8": (0, 255), "uint16": (0, 65_535)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,14 @@
 """The integer model: bit-identical everywhere, and what a proof of inference is about.
 
-`model` holds the document and its checks, `reference` is the definition of its semantics,
-`fast` is an executor equal to it, `onnx_import` and `quantize` make one from a float graph.
-The format is docs/spec/qmodel.md.
+`ops` and `model` hold the graph and its checks, `bounds` its worst cases, `file` its form on disk.
+`reference` is the definition of its semantics, `fast` an executor equal to it. The format is
+docs/spec/qmodel.md. The modules `onnx_*`, `floats`, `calibrate`, `quantize` and `report` make one
+from a float graph.
 """
 
-from joynet_sdk.qmodel.fast import execute
-from joynet_sdk.qmodel.model import GemmOp, QModel, load, save
+from joynet_sdk.qmodel.fast import execute, trace
+from joynet_sdk.qmodel.file import load, save
+from joynet_sdk.qmodel.model import Input, QModel
+from joynet_sdk.qmodel.run import Trace
 
-__all__ = ["GemmOp", "QModel", "execute", "load", "save"]
+__all__ = ["Input", "QModel", "Trace", "execute", "load", "save", "trace"]

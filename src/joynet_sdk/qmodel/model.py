@@ -1,184 +1,216 @@
-"""The QModel document: ops, tensors, the checks that make every executor agree, and its file."""
+"""The QModel graph and the checks that make every executor agree."""
 
-import json
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from pathlib import Path
-from typing import Any
+from math import prod
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from joynet_sdk.errors import InvalidInputError
-from joynet_sdk.formats import canonical_json
+from joynet_sdk.qmodel.bounds import INT8, Bounds, bounds_of
+from joynet_sdk.qmodel.ops import Embed, Op, Shape, inputs_of
+from joynet_sdk.qmodel.shapes import check_shape, output_shape, work_of
 
-FORMAT = "qmodel/1"
-SHIFT = 24  # requantisation shift: multipliers are in units of 2^-24
-TABLES = {"clamp": (-128, 127), "relu-clamp": (0, 127)}
-MAX_FILE_BYTES = 1 << 30
 MAX_OPS = 1024
+MAX_CONSTANTS = 1024
+MAX_VALUES = 1 << 26  # of all tensors together
+MAX_WORK = 1 << 36  # multiply-adds and comparisons of all ops together
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+SCALE = re.compile(r"[0-9.eE+-]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
-class GemmOp:
-    """y = table(requantise(W x + b)); per-channel multipliers.
+class Input:
+    """What a model reads.
 
     Attributes:
-        weight: (out, in) int8.
-        bias: (out,) int32.
-        multiplier: (out,) uint32, each < 2^24.
-        table: "clamp" or "relu-clamp".
+        name: Of its tensor.
+        shape: Of one input, without the batch.
+        kind: "tensor" (int8) or "tokens" (uint16 ids, one side).
+        scale: Real value of one int8 step, a decimal string; None for tokens.
+        vocab: Ids are below it; 0 for a tensor.
     """
 
     name: str
-    weight: NDArray[np.int8]
-    bias: NDArray[np.int32]
-    multiplier: NDArray[np.uint32]
-    table: str
+    shape: Shape
+    kind: Literal["tensor", "tokens"] = "tensor"
+    scale: str | None = None
+    vocab: int = 0
+
+    @property
+    def dtype(self) -> np.dtype[np.int8] | np.dtype[np.uint16]:
+        """Of the values; little-endian in a request."""
+        return np.dtype(np.int8) if self.kind == "tensor" else np.dtype("<u2")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class QModel:
-    """A chain of integer ops.
+    """A graph of integer ops, checked when it is made.
 
     Attributes:
-        input_shape: Shape of one input; int8, flattened in C order before the first op.
-        input_scale: Real value of one input step, a decimal string; no influence on integers.
-        output_scale: Real value of one output step, likewise.
+        input: What it reads.
+        ops: In topological order; the last one makes the output.
+        output_scale: Real value of one output step, a decimal string.
+        constants: int8 tensors that ops read by name.
+        shapes: Shape of every tensor by name.
+        bounds: Worst case of every tensor by name.
+
+    Raises:
+        InvalidInputError: A rule of docs/spec/qmodel.md is broken; the message names the op.
     """
 
-    input_shape: tuple[int, ...]
-    input_scale: str
+    input: Input
+    ops: tuple[Op, ...]
     output_scale: str
-    ops: tuple[GemmOp, ...]
+    constants: Mapping[str, NDArray[np.int8]] = field(default_factory=dict)
+    shapes: Mapping[str, Shape] = field(init=False)
+    bounds: Mapping[str, Bounds] = field(init=False)
 
     def __post_init__(self) -> None:
-        _check(self)
+        _check_names(self)
+        shapes, bounds = _check_graph(self)
+        object.__setattr__(self, "shapes", shapes)
+        object.__setattr__(self, "bounds", bounds)
+
+    @property
+    def output(self) -> str:
+        """Name of the output tensor."""
+        return self.ops[-1].name
+
+    @property
+    def output_shape(self) -> Shape:
+        """Shape of one output."""
+        return self.shapes[self.output]
 
     @property
     def input_size(self) -> int:
-        """int8 values in one input."""
-        return int(np.prod(self.input_shape))
+        """Values in one input."""
+        return prod(self.input.shape)
 
     @property
     def output_size(self) -> int:
         """int8 values in one output."""
-        return int(self.ops[-1].weight.shape[0])
+        return prod(self.output_shape)
 
     @property
     def parameters(self) -> int:
-        """Weights and biases."""
-        return sum(op.weight.size + op.bias.size for op in self.ops)
+        """Weights, biases and constants; multipliers and tables are not counted."""
+        own: list[int] = [
+            getattr(op, name).size
+            for op in self.ops
+            for name in ("weight", "bias")
+            if name in op.arrays
+        ]
+        return sum(own) + sum(constant.size for constant in self.constants.values())
+
+    def check_inputs(self, inputs: NDArray[np.generic]) -> None:
+        """Refuse anything but (batch, input_size) values of the input's dtype, ids below vocab.
+
+        Raises:
+            InvalidInputError: Another shape or dtype, or an id that is too large.
+        """
+        expected = f"{self.input.dtype.name} (batch, {self.input_size})"
+        if inputs.ndim != 2 or inputs.shape[1] != self.input_size:
+            raise InvalidInputError(f"input is {inputs.dtype} {inputs.shape}, expected {expected}")
+        if inputs.dtype != self.input.dtype:
+            raise InvalidInputError(f"input is {inputs.dtype} {inputs.shape}, expected {expected}")
+        if self.input.kind == "tokens" and inputs.size:
+            largest = int(inputs.astype(np.int64).max())
+            if largest >= self.input.vocab:
+                raise InvalidInputError(f"token id {largest}, expected below {self.input.vocab}")
 
 
-def accumulator_bound(op: GemmOp) -> int:
-    """Largest |W x + b| over every int8 input: interval analysis on the actual weights."""
-    rows = np.abs(op.weight.astype(np.int64)).sum(axis=1) * 128
-    return int((rows + np.abs(op.bias.astype(np.int64))).max())
+def check_scale(scale: object, what: str) -> None:
+    """Refuse a scale that is not a positive decimal string."""
+    try:
+        if isinstance(scale, str) and SCALE.fullmatch(scale) and 0 < Decimal(scale) < 10**9:
+            return
+    except InvalidOperation:
+        pass
+    raise InvalidInputError(f"{what} is {scale!r:.60}, expected a positive decimal string")
 
 
-def _check(model: QModel) -> None:
-    """Raise InvalidInputError unless every integer fits and every shape meets the next."""
+def _check_names(model: QModel) -> None:
     if not 1 <= len(model.ops) <= MAX_OPS:
         raise InvalidInputError(f"QModel has {len(model.ops)} ops, expected 1 to {MAX_OPS}")
-    if not model.input_shape or any(side < 1 for side in model.input_shape):
-        raise InvalidInputError(f"QModel input shape is {model.input_shape}, expected sides >= 1")
-    for scale in (model.input_scale, model.output_scale):
-        _check_scale(scale)
-    width = model.input_size
-    for op in model.ops:
-        width = _check_op(op, width)
+    if len(model.constants) > MAX_CONSTANTS:
+        raise InvalidInputError(f"QModel has over {MAX_CONSTANTS} constants")
+    seen: set[str] = set()
+    for name in (model.input.name, *model.constants, *(op.name for op in model.ops)):
+        if not NAME.fullmatch(name):
+            raise InvalidInputError(f"tensor name {name!r:.80}, expected {NAME.pattern}")
+        if name in seen:
+            raise InvalidInputError(f"two tensors are named {name!r}, expected unique names")
+        seen.add(name)
 
 
-def _check_scale(scale: str) -> None:
-    try:
-        if 0 < Decimal(scale) < 10**9:
-            return
-    except (InvalidOperation, TypeError):
-        pass
-    raise InvalidInputError(f"QModel scale is {scale!r:.40}, expected a positive decimal string")
-
-
-def _check_op(op: GemmOp, width: int) -> int:
-    if op.weight.ndim != 2 or op.weight.shape[1] != width or op.weight.dtype != np.int8:
+def _check_input(model: QModel) -> None:
+    source = model.input
+    check_shape(source.shape, f"input {source.name!r}")
+    if source.kind == "tensor":
+        check_scale(source.scale, "input scale")
+        if source.vocab:
+            raise InvalidInputError(f"a tensor input has vocab {source.vocab}, expected none")
+    elif source.kind != "tokens":
+        raise InvalidInputError(f"input kind is {source.kind!r:.40}, expected tensor or tokens")
+    elif source.scale is not None or len(source.shape) != 1 or not 1 <= source.vocab <= 1 << 16:
         raise InvalidInputError(
-            f"{op.name}: weight is {op.weight.dtype} {op.weight.shape}, "
-            f"expected int8 (out, {width})"
+            f"tokens input has shape {list(source.shape)}, scale {source.scale}, "
+            f"vocab {source.vocab}; expected (s,), no scale, vocab 1 to 65,536"
         )
-    out = op.weight.shape[0]
-    for label, tensor, dtype in (
-        ("bias", op.bias, np.int32),
-        ("multiplier", op.multiplier, np.uint32),
-    ):
-        if tensor.shape != (out,) or tensor.dtype != dtype:
-            raise InvalidInputError(
-                f"{op.name}: {label} is {tensor.dtype} {tensor.shape}, "
-                f"expected {np.dtype(dtype)} ({out},)"
-            )
-    if out < 1 or int(op.multiplier.max()) >= 1 << SHIFT:
-        raise InvalidInputError(f"{op.name}: a multiplier passes 2^{SHIFT} - 1")
-    if accumulator_bound(op) >= 1 << 31:
-        raise InvalidInputError(f"{op.name}: the accumulator can pass int32")
-    if op.table not in TABLES:
-        raise InvalidInputError(f"{op.name}: table is {op.table!r}, expected one of {list(TABLES)}")
-    return int(out)
+    check_scale(model.output_scale, "output scale")
 
 
-def save(model: QModel, path: Path) -> None:
-    """Write one safetensors file; the document is its `qmodel` metadata entry."""
-    from safetensors.numpy import save as serialise
-
-    tensors: dict[str, NDArray[Any]] = {}
+def _check_graph(model: QModel) -> tuple[dict[str, Shape], dict[str, Bounds]]:
+    """Shapes and worst cases, after checking every op in order."""
+    _check_input(model)
+    shapes: dict[str, Shape] = {model.input.name: model.input.shape}
+    bounds: dict[str, Bounds] = {model.input.name: Bounds(INT8)}
+    for name, constant in model.constants.items():
+        check_shape(constant.shape, f"constant {name!r}")
+        if constant.dtype != np.int8:
+            raise InvalidInputError(f"constant {name!r} is {constant.dtype}, expected int8")
+        shapes[name] = constant.shape
+        bounds[name] = Bounds((int(constant.min()), int(constant.max())))
+    unread, work = {*shapes, *(op.name for op in model.ops[:-1])}, 0
     for op in model.ops:
-        tensors |= {
-            f"{op.name}.weight": op.weight,
-            f"{op.name}.bias": op.bias,
-            f"{op.name}.multiplier": op.multiplier,
-        }
-    document = {
-        "format": FORMAT,
-        "input": {"scale": model.input_scale, "shape": list(model.input_shape)},
-        "ops": [{"name": op.name, "op": "gemm", "table": op.table} for op in model.ops],
-        "output": {"scale": model.output_scale},
-        "shift": SHIFT,
-    }
-    metadata = {"qmodel": canonical_json(document).decode()}
-    path.write_bytes(serialise(tensors, metadata))
-
-
-def load(path: Path) -> QModel:
-    """Read and check a QModel file.
-
-    Raises:
-        InvalidInputError: Not a QModel file, a missing tensor, or a broken rule.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    if path.stat().st_size > MAX_FILE_BYTES:
-        raise InvalidInputError(f"{path.name} has {path.stat().st_size} bytes, expected <= 1 GiB")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            document = json.loads((file.metadata() or {})["qmodel"])
-            if document["format"] != FORMAT or document["shift"] != SHIFT:
-                raise InvalidInputError(f"{path.name}: format {document['format']!r:.40}")
-            ops = tuple(_read_op(file, op) for op in document["ops"])
-            return QModel(
-                input_shape=tuple(int(side) for side in document["input"]["shape"]),
-                input_scale=document["input"]["scale"],
-                output_scale=document["output"]["scale"],
-                ops=ops,
-            )
-    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+        _check_wires(model, op, shapes)
+        unread -= set(inputs_of(op))
+        shapes[op.name] = output_shape(op, shapes)
+        bounds[op.name] = bounds_of(op, shapes, bounds)
+        work += work_of(op, shapes, shapes[op.name])
+    if unread:
+        raise InvalidInputError(f"nothing reads {sorted(unread)[:5]}, expected no spare tensors")
+    values = sum(prod(shape) for shape in shapes.values())
+    if work > MAX_WORK or values > MAX_VALUES:
         raise InvalidInputError(
-            f"{path.name} is not a QModel: {error}", hint="expected a file made by qmodel.save"
-        ) from None
+            f"QModel has {work} multiply-adds on {values} values, "
+            f"expected at most {MAX_WORK} on {MAX_VALUES}"
+        )
+    return shapes, bounds
 
 
-def _read_op(file: Any, op: dict[str, Any]) -> GemmOp:
-    if op["op"] != "gemm":
-        raise InvalidInputError(f"op {op['op']!r:.40} of {op['name']!r:.40}, expected 'gemm'")
-    name = op["name"]
-    weight, bias, multiplier = (
-        file.get_tensor(f"{name}.{part}") for part in ("weight", "bias", "multiplier")
-    )
-    return GemmOp(name, weight, bias, multiplier, op["table"])
+def _check_wires(model: QModel, op: Op, shapes: Mapping[str, Shape]) -> None:
+    """Only tensors made before are read; ids by `embed` alone, and its rows are a constant."""
+    for name in inputs_of(op):
+        if name not in shapes:
+            raise InvalidInputError(
+                f"{op.name} ({op.kind}) reads {name!r:.80}, expected a tensor made before it"
+            )
+    reads_ids = model.input.kind == "tokens" and model.input.name in inputs_of(op)
+    if isinstance(op, Embed):
+        if not reads_ids or op.input != model.input.name or op.constant not in model.constants:
+            raise InvalidInputError(
+                f"{op.name} (embed) reads {op.input!r} and {op.constant!r}, "
+                "expected the token input and a constant"
+            )
+        if shapes[op.constant][0] < model.input.vocab:
+            raise InvalidInputError(
+                f"{op.name} (embed): {shapes[op.constant][0]} rows for vocab {model.input.vocab}"
+            )
+    elif reads_ids:
+        raise InvalidInputError(f"{op.name} ({op.kind}) reads token ids, only embed may")

@@ -132,7 +132,7 @@ def make_manifest(
     """Describe stored files as a model.
 
     Args:
-        architecture: `qmodel/1`, or a transformers `model_type`.
+        architecture: `qmodel/2`, or a transformers `model_type`.
         verification: "exact" or "tolerant".
         license_id: SPDX identifier.
         publisher: Account that may list the model.

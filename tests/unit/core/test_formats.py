@@ -108,8 +108,8 @@ def test_paths_that_leave_their_folder(path):
 def manifest():
     return Manifest(
         title="Digits",
-        architecture="qmodel/1",
-        engine=Engine(name="qmodel", profile="qmodel/1"),
+        architecture="qmodel/2",
+        engine=Engine(name="qmodel", profile="qmodel/2"),
         verification="exact",
         root=str(Cid(DAG_PB, bytes(32))),
         files=[ManifestFile(path="a", size=1, sha256="0x" + "00" * 32, cid=HELLO)],

@@ -90,8 +90,8 @@ def test_one_file_is_a_model_too(model: Path) -> None:
 
 def test_qmodels_say_so(tmp_path: Path) -> None:
     path = tmp_path / "m.safetensors"
-    save_file({"w": np.zeros(4, np.int8)}, path, metadata={"qmodel": '{"format":"qmodel/1"}'})
-    assert scan_model(path).architecture == "qmodel/1"
+    save_file({"w": np.zeros(4, np.int8)}, path, metadata={"qmodel": '{"format":"qmodel/2"}'})
+    assert scan_model(path).architecture == "qmodel/2"
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ class Scan(NamedTuple):
         format: "safetensors", "gguf" or "onnx".
         parameters: Elements of all tensors.
         weights_bytes: Bytes of all tensors.
-        architecture: `model_type` of config.json, "qmodel/1", what a GGUF says, or None.
+        architecture: `model_type` of config.json, "qmodel/2", what a GGUF says, or None.
     """
 
     root: Path

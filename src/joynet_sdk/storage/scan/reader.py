@@ -19,7 +19,7 @@ class Weights(NamedTuple):
         tensors: Number of tensors.
         parameters: Their elements added up.
         bytes: Their bytes added up.
-        architecture: What the file says it is, e.g. "qmodel/1", or None.
+        architecture: What the file says it is, e.g. "qmodel/2", or None.
     """
 
     format: str
