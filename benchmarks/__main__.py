@@ -7,13 +7,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import gas_names, latency, names, startup
+from benchmarks import gas_names, latency, names, proofs, startup
 
 RESULTS = Path(__file__).parent / "results"
 BENCHMARKS: dict[str, Callable[[], str]] = {
     "startup": startup.run,
     "latency": latency.run,
     "names": names.run,
+    "proofs": proofs.run,
     "gas_names": gas_names.run,
 }
 

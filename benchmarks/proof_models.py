@@ -165,7 +165,9 @@ def _convolution(nodes: list[Any], weights: Arrays, name: str, given: str, conv:
     weights[f"{name}.weight"] = conv.weight.detach().numpy()
     weights[f"{name}.bias"] = conv.bias.detach().numpy()
     inputs = [given, f"{name}.weight", f"{name}.bias"]
-    nodes.append(_node("Conv", inputs, name, kernel_shape=list(conv.kernel_size)))
+    shape = list(conv.kernel_size)
+    plain: dict[str, Any] = {"strides": [1, 1], "pads": [0] * 4, "dilations": [1, 1], "group": 1}
+    nodes.append(_node("Conv", inputs, name, kernel_shape=shape, **plain))
     nodes.append(_node("Relu", [name], f"{name}.relu"))
     pool = f"{name}.pool"
     nodes.append(_node("MaxPool", [f"{name}.relu"], pool, kernel_shape=[2, 2], strides=[2, 2]))
