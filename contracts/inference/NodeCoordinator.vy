@@ -6,9 +6,9 @@
 @custom:contract-name NodeCoordinator
 @license GNU Affero General Public License v3.0 only
 @author JoyNet contributors
-@notice The register of nodes and their offers; the bonds and the reputation of nodes drawn by
-        ProofOfInference; and the escrow from which payers' vouchers become node earnings,
-        model royalties and the platform fee.
+@notice The register of nodes and their offers; the bonds and the reputation of nodes at work for
+        ProofOfInference and ProvenInference; and the escrow from which payers' vouchers become
+        node earnings, model royalties and the platform fee.
 @dev JOY held here is, to the wei: free balances + allocations not redeemed + earnings + fees
      to flush + royalties that the marketplace refused. Stake is never here, it stays in
      JoyToken as provision to this contract.
@@ -111,7 +111,8 @@ _vault_offers: HashMap[address, HashMap[bytes32, bool]]
 
 # @dev Vault -> bonds of open jobs, JOY wei.
 locked_bond: public(HashMap[address, uint256])
-# @dev ProofOfInference, also a former one -> vault -> bonds that it locked, JOY wei.
+# @dev ProofOfInference or ProvenInference, also a former one -> vault -> bonds that it locked,
+#      JOY wei.
 _locked_by: HashMap[address, HashMap[address, uint256]]
 # @dev Node id -> reputation.
 _standings: HashMap[uint256, Standing]
@@ -306,11 +307,12 @@ def remove_offer(node_id: uint256, model_id: bytes32):
     self._remove_offer(node_id, model_id, 0)
 
 
-# 7. external, state-changing: ProofOfInference
+# 7. external, state-changing: ProofOfInference and ProvenInference
 @external
 def lock_bond(vault: address, amount: uint256):
     """
-    @notice Set part of a vault's free provision aside. Linked ProofOfInference only.
+    @notice Set part of a vault's free provision aside. Linked ProofOfInference or ProvenInference
+            only.
     @param vault The vault.
     @param amount JOY wei; reverts if the free provision is smaller.
     """
@@ -354,7 +356,7 @@ def slash_bond(
 @external
 def report(node_id: uint256, good: bool):
     """
-    @notice Record how a drawn node did. Linked ProofOfInference only.
+    @notice Record how a node did. Linked ProofOfInference or ProvenInference only.
     @param node_id The node.
     @param good True raises the reputation a little, False lowers it more.
     """
@@ -624,7 +626,7 @@ def free_provision(vault: address) -> uint256:
 @view
 def reputation(node_id: uint256) -> uint256:
     """
-    @notice Written only by ProofOfInference; drifts back to 1.0 with time.
+    @notice Written only by ProofOfInference and ProvenInference; drifts back to 1.0 with time.
     @param node_id The node.
     @return uint256 1e18-scaled, in [0.5e18, 1.5e18].
     """
@@ -1012,8 +1014,9 @@ def _check_controller(node_id: uint256):
 @view
 def _check_proof_of_inference():
     """
-    @dev Let only the linked ProofOfInference pass.
+    @dev Let only the linked ProofOfInference and ProvenInference pass.
     """
-    assert msg.sender == links._link("ProofOfInference"), (
-        "NodeCoordinator: caller is not ProofOfInference"
-    )
+    if msg.sender != links._links["ProvenInference"]:
+        assert msg.sender == links._link("ProofOfInference"), (
+            "NodeCoordinator: caller is not ProofOfInference"
+        )

@@ -301,8 +301,7 @@ def expire(job_id: uint256):
         "draw not missed yet",
     )
     draw_bond: uint256 = self._draw_bond(head)
-    paused_seconds: uint256 = self._paused_seconds(head.route)
-    if paused_seconds == head.deadline:
+    if self._paused_seconds(head.route) == head.deadline:
         self._burn(draw_bond)
     else:
         self._give_back(job_id, head.parent, draw_bond)
@@ -450,7 +449,18 @@ def settle(job_id: uint256):
             escalation bond; the wrong can be slashed from now on. By anyone.
     @param job_id A disputed job.
     """
-    self._settle(job_id)
+    self._settle(job_id, empty(bytes32))
+
+
+@external
+def settle_by_proof(job_id: uint256, digest: bytes32):
+    """
+    @notice Settle a dispute for good with a digest that is proven. Linked ProvenInference only.
+    @param job_id A disputed job, escalated or not.
+    @param digest sha256 of the proven output.
+    """
+    job_store._require(msg.sender == links._link("ProvenInference"), "not ProvenInference")
+    self._settle(job_id, digest)
 
 
 @external
@@ -460,10 +470,9 @@ def execute_slash(job_id: uint256, seat: uint256):
     @param job_id An exact job.
     @param seat The member.
     """
+    if job_store._head(job_id).status == _DISPUTED:
+        self._settle(job_id, empty(bytes32))
     head: job_store.Head = job_store._head(job_id)
-    if head.status == _DISPUTED:
-        self._settle(job_id)
-        head = job_store._head(job_id)
     accused: job_store.Seat = job_store._seat(job_id, seat)
     winner: bytes32 = job_store._records[job_id].seal
     job_store._require(
@@ -947,49 +956,56 @@ def _refund(
 @internal
 def _give_back(job_id: uint256, parent: uint256, amount: uint256):
     """
-    @dev Return unspent money: to the client, or to the escrow that pays for an escalation.
+    @dev Return unspent money: to the client, or to the escrow that pays for an escalation. When
+         a proof has settled what that escalation judges, nobody waits for it: it is burned, and
+         who was right gets as much out of slashes (`owed`).
     @param job_id The job.
     @param parent The job it judges; 0: a client's job.
     @param amount JOY wei.
     """
     if parent == 0:
         self._credit(job_store._client(job_id), amount)
-    else:
+    elif job_store._head(parent).status == _DISPUTED:
         self._disputes[parent].escrow += amount
+    else:
+        self._burn(amount)
 
 
 # 9. internal: disputes
 @internal
-def _settle(job_id: uint256):
+def _settle(job_id: uint256, proven: bytes32):
     """
-    @dev End a dispute: by itself after the challenge, by the fresh committee's digest once
-         that is settled, or without a verdict when no committee decided in time.
+    @dev End a dispute: by a proof; by itself after the challenge, by the fresh committee's
+         digest once that is settled, or without a verdict when no committee decided in time.
     @param job_id The job.
+    @param proven Digest of a proven output; zero: there is no proof.
     """
     head: job_store.Head = self._in_status(job_id, _DISPUTED)
     dispute: IProofOfInference.Dispute = self._disputes[job_id]
     winner: bytes32 = job_store._records[job_id].seal
     is_over: bool = circuit_breaker._clock() > head.deadline
-    closed: job_store.Head = head
-    closed.status = _SETTLED
-    if dispute.vault != empty(address):
+    head.status = _SETTLED
+    if proven != empty(bytes32):
+        is_over = True
+        winner = proven
+    elif dispute.vault != empty(address):
         if self._is_undecided(dispute.escalation):
-            closed.status = _LAPSED
+            head.status = _LAPSED
             winner = empty(bytes32)
         else:
             is_over = job_store._head(dispute.escalation).status == _SETTLED
             winner = job_store._records[dispute.escalation].seal
-            job_store._records[job_id].seal = winner
     job_store._require(is_over, "still open")
-    job_store._save(job_id, closed)
+    job_store._save(job_id, head)
+    if head.status == _SETTLED:
+        job_store._records[job_id].seal = winner
 
-    if dispute.digest == winner or closed.status == _LAPSED:
+    if dispute.digest == winner or head.status == _LAPSED:
         self._credit(dispute.vault, dispute.escrow)
-        dispute.owed = job_store._bond(job_id) - dispute.escrow
+        self._disputes[job_id].owed = job_store._bond(job_id) - dispute.escrow
     else:
         self._burn(dispute.escrow)
-    dispute.escrow = 0
-    self._disputes[job_id] = dispute
+    self._disputes[job_id].escrow = 0
     self._release(job_id, head, winner, False, 0)
     log IProofOfInference.Settled(job_id=job_id, winner=winner)
 
@@ -1006,10 +1022,9 @@ def _share_reward(job_id: uint256, n: uint256, winner: bytes32, reward: uint256)
     """
     left: uint256 = reward
     owed: uint256 = min(self._disputes[job_id].owed, left)
-    if owed > 0:
-        self._disputes[job_id].owed -= owed
-        self._credit(self._disputes[job_id].vault, owed)
-        left -= owed
+    self._disputes[job_id].owed -= owed
+    self._credit(self._disputes[job_id].vault, owed)
+    left -= owed
     right: DynArray[address, MAX_SEATS] = []
     for i: uint256 in range(n, bound=MAX_SEATS):
         seat: job_store.Seat = job_store._seat(job_id, i)

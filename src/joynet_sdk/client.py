@@ -2,43 +2,57 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from contextvars import copy_context
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from joynet_sdk.chain import flows
+from joynet_sdk.chain import ens_names, flows
 from joynet_sdk.chain.accounts import Account, locked_account, open_account
-from joynet_sdk.chain.ens_names import normalise
 from joynet_sdk.chain.networks import resolve_url
 from joynet_sdk.chain.session import ChainSession
 from joynet_sdk.chain.transactions import Plan
 from joynet_sdk.config import Settings
 from joynet_sdk.domains import Domains
 from joynet_sdk.errors import AuthError, InvalidInputError, NotFoundError
+from joynet_sdk.governance import Governance
 from joynet_sdk.inference.committee import FLOW as COMMITTEE
 from joynet_sdk.inference.lanes import VoucherBook
+from joynet_sdk.inference.proven import FLOW as PROVEN
+from joynet_sdk.inference.prover import Prover
 from joynet_sdk.inference.service import Inference, NodeClient, Result
 from joynet_sdk.models import Models
 from joynet_sdk.nodes import Nodes
-from joynet_sdk.paths import home_root
+from joynet_sdk.paths import Home, home_root
 from joynet_sdk.payments import Payments
+from joynet_sdk.proving import UNPUBLISHED, Located, Proving
 from joynet_sdk.storage.blocks import DiskBlockStore
 from joynet_sdk.storage.library import Library
+from joynet_sdk.storage.manifest import export_model, load_manifest
+from joynet_sdk.storage.texts import Texts
+from joynet_sdk.types import Point
+
+if TYPE_CHECKING:
+    from joynet_sdk.proofs.inference import InferenceProver
 
 T = TypeVar("T")
 
 GB = 10**9
 FLOWS = {
+    "dao.create": "joynet_sdk.governance:create_flow",
+    "domain.records": "joynet_sdk.domains:records_flow",
     "domain.register": "joynet_sdk.domains:register_flow",
     "domain.renew": "joynet_sdk.domains:renew_flow",
     "infer.committee": "joynet_sdk.inference.committee:committee_flow",
+    "infer.proven": "joynet_sdk.inference.proven:proven_flow",
     "model.publish": "joynet_sdk.models:publish_flow",
     "node.register": "joynet_sdk.nodes:register_flow",
     "payment.deposit": "joynet_sdk.payments:deposit_flow",
+    "proof.register": "joynet_sdk.proving:register_flow",
+    "tld.amend": "joynet_sdk.domains:amend_flow",
 }
 for _kind, _flow in FLOWS.items():
     flows.register(_kind, _flow)
@@ -95,15 +109,15 @@ class AsyncJoyNet:
         return flows.start(self.chain, kind, title, args)
 
     def _resume(self, job_id: int | None) -> tuple[dict[str, Any], Any]:
-        """Finish a journaled committee job, the latest open one by default."""
-        journal = self.chain.journal
+        """Finish a journaled committee or proven job, the latest open one by default."""
+        journal, kinds = self.chain.journal, (COMMITTEE, PROVEN)
         if job_id is None:
-            unfinished = [job for job in flows.unfinished(self.chain) if job.kind == COMMITTEE]
+            unfinished = [job for job in flows.unfinished(self.chain) if job.kind in kinds]
             if not unfinished:
                 raise NotFoundError("interrupted inference", "in this home", hint="joynet tx list")
             job_id = unfinished[-1].id
         job = journal.job(job_id)
-        if job.kind != COMMITTEE:
+        if job.kind not in kinds:
             raise InvalidInputError(
                 f"job {job_id} is {job.title!r}, expected an inference",
                 hint=f"joynet tx resume {job_id}",
@@ -119,7 +133,20 @@ class AsyncJoyNet:
     @cached_property
     def domains(self) -> Domains:
         """Names."""
-        return Domains(self.chain, self._start, normalise)
+        return Domains(self.chain, self._start, ens_names)
+
+    @cached_property
+    def governance(self) -> Governance:
+        """DAOs of TLDs."""
+        return Governance(
+            self.chain, self._start, Texts(self.store), self._simulate, ens_names.normalise
+        )
+
+    def _simulate(self, trials: Sequence[tuple[str, str, bytes, int]]) -> Any:
+        """Try (sender, target, data, wei of ether) on a copy of the chain."""
+        from joynet_sdk.chain.simulation import Trial, simulate
+
+        return simulate(self.chain, [Trial(*trial) for trial in trials])
 
     @cached_property
     def models(self) -> Models:
@@ -152,7 +179,36 @@ class AsyncJoyNet:
             self._open_client,
             Library(self.store).load,
             self._resume,
+            _LazyCommitter(self),
         )
+
+    @cached_property
+    def proving(self) -> Proving:
+        """Proofs of inference."""
+        return Proving(lambda: self.chain, self._start, self.prover, self._locate)
+
+    @cached_property
+    def prover(self) -> "InferenceProver":
+        """This machine's prover; a device is opened when something is proved."""
+        from joynet_sdk.proofs.inference import InferenceProver
+
+        return InferenceProver(Home(self.home))
+
+    def _locate(self, ref: str) -> Located:
+        """The files of a model: a path, or a published model whose blocks are in the store."""
+        if (path := Path(ref)).exists():
+            return Located(UNPUBLISHED, path)
+        model_id = self.inference.resolve(ref)
+        target = self.home / "models" / model_id.hex()
+        if not target.exists():  # written whole, verified
+            try:
+                manifest = load_manifest(self.store, model_id)
+                export_model(self.store, manifest, target)
+            except NotFoundError as error:
+                raise NotFoundError(
+                    "files of model", "0x" + model_id.hex(), hint="joynet node serves it; or a path"
+                ) from error
+        return Located(model_id, target)
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[Self]:
@@ -195,6 +251,23 @@ class AsyncJoyNet:
         for name in ("chain", "store", "_book"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
+
+
+class _LazyCommitter:
+    """Opens the home's prover when there is something to commit to: most models need none."""
+
+    def __init__(self, joynet: AsyncJoyNet) -> None:
+        self._joynet = joynet
+
+    @cached_property
+    def _prover(self) -> Prover:
+        from joynet_sdk.node.provers import open_prover
+
+        return open_prover(self._joynet.home, self._joynet.chain)
+
+    def commit(self, shape: Sequence[int], data: bytes) -> Point:
+        """See `inference.prover.Committer`."""
+        return self._prover.commit(shape, data)
 
 
 class JoyNet(AsyncJoyNet):

@@ -32,6 +32,7 @@ class NodeInfo:
         provision: Stake of the vault that answers for the node.
         free_provision: Of it, not locked in open jobs.
         earnings: Redeemed and ready to withdraw.
+        committee_balance, proof_balance: What committee and proven jobs paid, likewise.
         reputation: 0.5 to 1.5.
     """
 
@@ -46,8 +47,12 @@ class NodeInfo:
     free_provision: JoyWei
     earnings: JoyWei
     committee_balance: JoyWei
+    proof_balance: JoyWei
     reputation: float
     models: tuple[str, ...]
+
+
+_PAYING = ("ProofOfInference", "ProvenInference")
 
 
 class Nodes:
@@ -139,7 +144,8 @@ class Nodes:
         node: dict[str, Any] = coordinator.call("node", node_id)
         if not node["registered_at"]:
             raise NotFoundError("node", node_id)
-        token, proof = self._chain.contract("JoyToken"), self._chain.contract("ProofOfInference")
+        contract = self._chain.contract
+        token, committees, proofs = map(contract, ("JoyToken", *_PAYING))
         return NodeInfo(
             node_id=node_id,
             vault=Address(node["vault"]),
@@ -151,13 +157,14 @@ class Nodes:
             provision=token.call("provision_of", node["vault"], coordinator.address),
             free_provision=coordinator.call("free_provision", node["vault"]),
             earnings=coordinator.call("earnings", node_id),
-            committee_balance=proof.call("claimable", node["payout"]),
+            committee_balance=committees.call("claimable", node["payout"]),
+            proof_balance=proofs.call("claimable", node["payout"]),
             reputation=coordinator.call("reputation", node_id) / 10**18,
             models=tuple("0x" + m.hex() for m in coordinator.call("models_of", node_id)),
         )
 
     def withdraw_earnings(self, node_id: int) -> JoyWei:
-        """Send redeemed earnings, and what committees paid, to the node's payout address.
+        """Send redeemed earnings, and what committees and proofs paid, to the payout address.
 
         Returns:
             Wei sent; an outflow limit may hold back the rest until later.
@@ -167,9 +174,11 @@ class Nodes:
             coordinator = self._chain.contract("NodeCoordinator")
             receipt = coordinator.transact("withdraw_earnings", node_id)
             sent += receipt.event("EarningsWithdrawn").args["amount"]
-        if info.committee_balance:
-            proof = self._chain.contract("ProofOfInference")
-            sent += proof.transact("claim_for", info.payout).event("Claimed").args["amount"]
+        balances = info.committee_balance, info.proof_balance
+        for name, balance in zip(_PAYING, balances, strict=True):
+            if balance:
+                receipt = self._chain.contract(name).transact("claim_for", info.payout)
+                sent += receipt.event("Claimed").args["amount"]
         return JoyWei(sent)
 
 

@@ -44,6 +44,10 @@ class Chain(Protocol):
     def account(self) -> Any:
         """The account that signs: `.address`."""
 
+    @property
+    def deployment(self) -> Any:
+        """Where JoyNet's contracts are: `.contracts`, by name."""
+
     def contract(self, name: str) -> Any:
         """A Contract of the deployment."""
 
@@ -52,6 +56,15 @@ class Chain(Protocol):
 
     def block_number(self) -> int:
         """Number of the latest block."""
+
+    def block_time(self, number: int) -> int:
+        """Unix seconds of a block."""
+
+    def balance(self, address: str) -> int:
+        """ETH of an account, in wei."""
+
+    def gas_price(self) -> int:
+        """What a unit of gas costs now, in wei of ETH."""
 
 
 class Run(Protocol):

@@ -82,6 +82,7 @@ def reconcile(
             "JoyToken",
             "NodeCoordinator",
             "ProofOfInference",
+            "ProvenInference",
             "ModelMarketplace",
             "PermaNetDomainRegistry",
         )
@@ -98,6 +99,8 @@ def reconcile(
             contracts["NodeCoordinator"], payers, node_ids, models
         ),
         "ProofOfInference": _owed_by_proof(contracts["ProofOfInference"], payers),
+        "ProvenInference": _owed_by_proof(contracts["ProvenInference"], payers)
+        + sum(contracts["ProvenInference"].call("held_royalty", model) for model in models),
         "ModelMarketplace": _owed_by_market(contracts["ModelMarketplace"], payers, models),
     }
     report.books = {name: (report.holders[name], owes) for name, owes in owed.items()}

@@ -27,7 +27,10 @@ def run(
     ref: Ref,
     source: Annotated[str, typer.Argument(metavar="INPUT", help="A file, or the text itself.")],
     verify: Annotated[
-        str, typer.Option("--verify", help="none, or redundant:N (a majority of N nodes).")
+        str,
+        typer.Option(
+            "--verify", help="none, redundant:N (a majority of N nodes), or zk (a checked proof)."
+        ),
     ] = "none",
     save_receipt: Annotated[
         Path | None, typer.Option("--save-receipt", help="Write the receipt file here.")
@@ -47,11 +50,13 @@ def run(
 ) -> None:
     """Infer once, pay for it, and check the answer.
 
-    The payment is a signed voucher on your escrow (joynet payment deposit), or for redundant:N a
-    job that the committee is paid from.
+    The payment is a signed voucher on your escrow (joynet payment deposit), or for redundant:N
+    and zk a job that the nodes are paid from. With zk, one node proves its answer, a contract
+    checks the proof, and pays for it.
 
     Examples:
       joynet infer run digits.joy seven.json
+      joynet infer run digits.joy seven.json --verify zk
       joynet infer run digits.joy seven.json --verify redundant:3 --save-receipt seven.receipt
       joynet infer run minilm.joy "names mean models" --json
     """
@@ -90,7 +95,7 @@ def resume(
         Path | None, typer.Option("--save-receipt", help="Write the receipt file here.")
     ] = None,
 ) -> None:
-    """Finish an interrupted redundant:N inference: it was paid once, and is not paid again.
+    """Finish an interrupted redundant:N or zk inference: it was paid once, and is not paid again.
 
     Examples:
       joynet infer resume
@@ -116,9 +121,11 @@ def _stop_if_dry_run(joynet: "JoyNet", ref: str, options: dict[str, Any]) -> Non
     if not ctx().dry_run:
         return
     filters = {key: options[key] for key in ("max_price", "only", "ignore")}
-    ranked = joynet.inference.routes(joynet.inference.resolve(ref), **filters)
+    chosen = parse_verify(options["verify"])
+    model_id = joynet.inference.resolve(ref)
+    ranked = joynet.inference.routes(model_id, **filters, proving=chosen.is_proof)
     first = next((route for route in ranked if route.is_eligible), None)
-    seats = parse_verify(options["verify"])
+    seats = chosen.seats
     whom = f"{seats} nodes drawn by stake" if seats else f"node {first.node_id}" if first else ""
     price = f"{format_joy(first.price)} a node" if first else ""
     plan = f"ask {whom} for {price}" if first else "ask nobody: no node fits"
@@ -147,14 +154,23 @@ def _save(result: "Result", path: Path) -> "ConfigError | None":
 
 
 @app.command()
-def show(job: Annotated[int, typer.Argument(help="Committee job id.")]) -> None:
-    """Show a committee job: its members, their votes, the verdict.
+def show(
+    job: Annotated[int, typer.Argument(help="Job id.")],
+    proven: Annotated[
+        bool, typer.Option("--proven", help="A job of class zk, not of a committee.")
+    ] = False,
+) -> None:
+    """Show a committee job: its members, their votes, the verdict. Or a proven one.
 
     Examples:
       joynet infer show 1
+      joynet infer show 1 --proven
     """
     from joynet_sdk.errors import NotFoundError
 
+    if proven:
+        _show_proven(job)
+        return
     with open_joynet() as joynet:
         proof = joynet.chain.contract("ProofOfInference")
         record, members = proof.call("job", job), proof.call("members", job)
@@ -191,6 +207,42 @@ def show(job: Annotated[int, typer.Argument(help="Committee job id.")]) -> None:
     out.result(result, human)
 
 
+def _show_proven(job: int) -> None:
+    """A proven job: what it is about, how it ended, and the answer."""
+    from joynet_sdk.errors import NotFoundError
+    from joynet_sdk.inference.proven import CONTRACT, PROVEN, STATUS, read_outcome
+
+    with open_joynet() as joynet:
+        record = joynet.chain.contract(CONTRACT).call("job", job)
+        is_proven = record["status"] == PROVEN
+        answer = read_outcome(joynet.chain, job) if is_proven else None
+    if not record["status"]:
+        raise NotFoundError("proven job", job)
+    result = {
+        "job": job,
+        "status": STATUS[record["status"]],
+        "model_id": "0x" + record["model_id"].hex(),
+        "circuit_id": "0x" + record["circuit_id"].hex(),
+        "client": record["client"],
+        "node_id": record["node_id"],
+        "payee": record["payee"],
+        "fee_wei": str(record["fee"]),
+        "price_wei": str(record["price"]),
+        "bond_wei": str(record["bond"]),
+        "deadline": record["deadline"],
+        "output": "0x" + answer.output.hex() if answer else None,
+        "transaction": answer.transaction if answer else None,
+    }
+
+    def human(_: dict[str, Any]) -> None:
+        out.line(f"proven job {job}: {result['status']}, by node {result['node_id']}")
+        for key in ("model_id", "circuit_id", "output", "transaction"):
+            if result[key]:
+                out.line(f"{key:12} {result[key]}")
+
+    out.result(result, human)
+
+
 _STATUS = (
     "unknown",
     "requested",
@@ -220,6 +272,13 @@ def _document(result: "Result", explain: bool) -> dict[str, Any]:
             "winners": list(verdict.winners),
             "losers": list(verdict.losers),
         }
+    if result.proof is not None:
+        document["proof"] = {
+            "job": result.proof.job_id,
+            "node_id": result.proof.node_id,
+            "circuit_id": "0x" + result.proof.circuit_id.hex(),
+            "transaction": result.proof.transaction,
+        }
     if explain:
         document["routes"] = [_route(route) for route in result.routes]
     return document
@@ -240,8 +299,10 @@ def _print(result: "Result", explain: bool, save_receipt: Path | None) -> None:
     from joynet_sdk.units import format_joy
 
     out.line(result.decoded.summary)
-    receipt, verdict = result.receipt_file.receipt, result.verdict
-    if verdict is not None:
+    receipt, verdict, proof = result.receipt_file.receipt, result.verdict, result.proof
+    if proof is not None:
+        out.note(f"proven by node {proof.node_id}, checked on chain (job {proof.job_id})")
+    elif verdict is not None:
         agreed, asked = len(verdict.winners), sum(verdict.votes.values())
         out.note(f"{agreed} of {asked} nodes agree (job {verdict.job_id})")
         if verdict.losers:

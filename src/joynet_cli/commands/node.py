@@ -141,12 +141,26 @@ def offer(
 
 @app.command()
 def start(
+    prove: Annotated[
+        bool, typer.Option("--prove", help="Also take jobs of class zk: prove the answers.")
+    ] = False,
+    proof_price: Annotated[
+        str, typer.Option("--proof-price", help="JOY a proof, on top of the model's.")
+    ] = "0.1",
+    proof_seconds: Annotated[
+        int, typer.Option("--proof-seconds", min=10, max=86_400, help="Time it asks for a proof.")
+    ] = 120,
     fault: Annotated[str, typer.Option("--fault", hidden=True)] = "",
 ) -> None:
     """Start the node as a process of its own.
 
+    With --prove it offers proofs of every exact model that it serves and that has a circuit. A
+    proof that comes late or does not hold costs it the bond of the job, so a node that stops
+    takes its offer back first.
+
     Examples:
       joynet node start
+      joynet node start --prove --proof-price 0.05
     """
     from joynet_sdk.chain.networks import resolve_url
     from joynet_sdk.node.launch import Launch, spawn, wait_ready
@@ -167,6 +181,8 @@ def start(
         unsecured_limit=parse_joy(settings.node.unsecured_limit_joy),
         fault=fault,
         log_level=settings.log.level,
+        proof_fee=parse_joy(proof_price) if prove else None,
+        proof_seconds=proof_seconds,
     )
     with out.progress("Starting the node"):
         control = wait_ready(context.home, spawn(launch))
@@ -209,6 +225,9 @@ def status() -> None:
             out.line(f"listens on  {address}")
         out.line(f"answered    {report['answered']} ({report['refused']} refused)")
         out.line(f"unredeemed  {format_joy(int(report['unredeemed']))}")
+        if report["proves"]:
+            proves, jobs = len(report["proves"]), report["open_proofs"]
+            out.line(f"proves      {proves} models, {jobs} jobs open")
         for model in report["models"]:
             out.line(f"model       {model['model_id'][:18]}... {model['state']} {model['problem']}")
 
@@ -274,6 +293,7 @@ def _earned(joynet: "JoyNet", home: Path, withdraw: bool) -> dict[str, Any]:
         "node_id": node_id,
         "redeemed_wei": str(info.earnings),
         "committees_wei": str(info.committee_balance),
+        "proofs_wei": str(info.proof_balance),
         "unredeemed_wei": str(unredeemed),
         "withdrawn_wei": str(sent),
         "payout": info.payout,
@@ -284,7 +304,7 @@ def _print_earned(earned: dict[str, Any]) -> None:
     from joynet_sdk.units import format_joy
 
     out.line(f"node {earned['node_id']}")
-    for part in ("redeemed", "committees", "unredeemed"):
+    for part in ("redeemed", "committees", "proofs", "unredeemed"):
         out.line(f"{part:11} {format_joy(int(earned[part + '_wei']))}")
     if int(earned["withdrawn_wei"]):
         out.line(f"{'sent':11} {format_joy(int(earned['withdrawn_wei']))} to {earned['payout']}")

@@ -1,12 +1,15 @@
 """The connection through Ape, imported only where a transaction is made: it costs most of a second.
 
 Ape's own HTTP provider waits half an hour for an answer, asks every plugin for headers (which loads
-py-evm) and registers console.log (which loads pandas). This one does none of it.
+py-evm) and registers console.log (which loads pandas). This one does none of it. To find its
+plugins Ape parses the metadata of every installed package; their folders say as much.
 """
 
 import os
 import signal
+import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from ape import networks
 from ape.api import TransactionAPI
 from ape.exceptions import ApeException, ProviderError
 from ape.logging import logger
+from ape.managers import plugins
 from ape_ethereum.provider import EthereumNodeProvider
 from requests import RequestException
 from web3 import HTTPProvider, Web3
@@ -26,6 +30,16 @@ _is_main = threading.current_thread() is threading.main_thread()
 if _is_main and getattr(signal.getsignal(signal.SIGINT), "__module__", "") == "ape":
     # `import ape` made Ctrl-C a silent exit: nobody could clean up, or say so.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _plugin_names() -> Iterator[str]:
+    """Names of installed Ape plugins, such as ape-vyper."""
+    for folder in sys.path:
+        for path in Path(folder or ".").glob("ape_*.dist-info"):
+            yield path.name.partition("-")[0].replace("_", "-")
+
+
+plugins.get_plugin_dists = _plugin_names  # type: ignore[attr-defined]
 _lock = threading.Lock()
 _connected_url: str | None = None
 

@@ -37,9 +37,16 @@ class SignedTransaction:
 
 
 class Account:
-    """An unlocked key. It signs; it never shows, pickles or copies its secret."""
+    """An unlocked key. It signs; it never shows, pickles or copies its secret.
+
+    Attributes:
+        name: Of the key.
+        address: Of the key.
+        is_locked: Whether it cannot sign; see `LockedAccount`.
+    """
 
     __slots__ = ("_signer", "address", "name")
+    is_locked = False
 
     def __init__(self, name: str, signer: "LocalAccount") -> None:
         self.name = name
@@ -96,6 +103,7 @@ class LockedAccount(Account):
     """A key that stays locked: its address is enough to plan a transaction, not to send it."""
 
     __slots__ = ()
+    is_locked = True
 
     def __init__(self, name: str, address: Address) -> None:
         self.name, self.address = name, address

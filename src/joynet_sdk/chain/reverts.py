@@ -3,6 +3,7 @@
 import re
 
 from joynet_sdk.chain.abi import codec
+from joynet_sdk.chain.hints import hint_for
 from joynet_sdk.chain.rpc import RpcError
 from joynet_sdk.errors import InsufficientFundsError, JoyNetError, RevertedError
 
@@ -10,34 +11,6 @@ _ERROR_STRING = bytes.fromhex("08c379a0")  # Error(string)
 _PANIC = bytes.fromhex("4e487b71")  # Panic(uint256)
 _PANICS = {0x01: "assertion failed", 0x11: "overflow", 0x12: "division by zero", 0x32: "bad index"}
 _REASON = re.compile(r"^([A-Za-z][\w ]*): (.+)$", re.DOTALL)
-
-_TRAVEL = "on a devnet: joynet devnet time-travel DURATION"
-_FUND = "joynet token balance; on a devnet: joynet devnet fund ADDRESS"
-# Part of a revert reason, in lower case -> the command or change that helps.
-HINTS = {
-    "insufficient balance": _FUND,
-    "exceeds balance": _FUND,
-    "insufficient allowance": "joynet token approve SPENDER AMOUNT",
-    "not enough free stake": "stake more, or take back a provision first",
-    "free provision too low": "provision more of your stake to NodeCoordinator",
-    "free balance too low": "joynet payment deposit AMOUNT",
-    "outflow limit": "nothing is lost: try again in the next epoch",
-    "paused": "withdrawals still work; a pause ends by itself",
-    "name taken": "choose another name",
-    "price above maximum": "the price has changed: ask for a new quote",
-    "commitment too young": f"wait; {_TRAVEL}",
-    "commitment too old": "start again: a commitment is good for a day",
-    "model is not listed": "joynet model show REF",
-    "model not listed": "joynet model show REF",
-    "still thawing": f"wait; {_TRAVEL}",
-    "still unbonding": f"wait; {_TRAVEL}",
-    "delay not over": f"wait; {_TRAVEL}",
-    "notice not over": f"wait; {_TRAVEL}",
-    "too many actions": "wait a little: registrations of one account are limited",
-    "caller is not": "choose the right account with --account",
-    "not the live owner": "choose the right account with --account",
-    "not owner or": "choose the right account with --account",
-}
 
 
 def decode_reason(data: bytes) -> str:
@@ -66,8 +39,7 @@ def reverted(data: bytes, contract: str) -> RevertedError:
     match = _REASON.match(reason)
     if match:
         contract, reason = match[1], match[2]
-    hint = next((hint for part, hint in HINTS.items() if part in reason.lower()), None)
-    return RevertedError(contract, reason, hint=hint)
+    return RevertedError(contract, reason, hint=hint_for(f"{contract}: {reason}"))
 
 
 def explain(error: RpcError, contract: str, *, have: int = 0, need: int = 0) -> JoyNetError:

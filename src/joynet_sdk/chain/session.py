@@ -181,6 +181,14 @@ class ChainSession:
         """The chain's clock: unix seconds of the latest block."""
         return quantity(self.block()["timestamp"])
 
+    def block_time(self, number: int) -> int:
+        """Unix seconds of a block."""
+        return quantity(self.block(number)["timestamp"])
+
+    def gas_price(self) -> int:
+        """What a unit of gas costs now, in wei of ETH."""
+        return quantity(self.rpc.call("eth_gasPrice"))
+
     def balance(self, address: str) -> int:
         """ETH of an account, in wei."""
         return quantity(self.rpc.call("eth_getBalance", checksum(address), "latest"))

@@ -19,9 +19,10 @@ from joynet_sdk.errors import (
     VerificationError,
 )
 from joynet_sdk.formats import Manifest, check_lister, parse_ref
-from joynet_sdk.inference import committee
+from joynet_sdk.inference import committee, proven
 from joynet_sdk.inference.codec import Decoded, decode_output, encode_input
 from joynet_sdk.inference.lanes import Channel, Lane, VoucherBook
+from joynet_sdk.inference.prover import Committer
 from joynet_sdk.inference.routing import Route, rank, routes
 from joynet_sdk.payments import Payments
 from joynet_sdk.ports import Chain, Flows
@@ -67,8 +68,8 @@ class NodeClient(Protocol):
         """Calls of the highest voucher that a node holds for a lane."""
         ...
 
-    async def job(self, peer_id: str, job_id: int) -> Answer:
-        """Ask a committee member for its revealed answer."""
+    async def job(self, peer_id: str, job_id: int, *, is_proven: bool = False) -> Answer:
+        """Ask a committee member for its revealed answer, or a prover for its proven one."""
         ...
 
     async def fetch_manifest(self, model_id: bytes, peer_ids: Sequence[str]) -> None:
@@ -86,8 +87,8 @@ class Names(Protocol):
 
 OpenClient = Callable[[], AbstractAsyncContextManager[NodeClient]]
 LoadManifest = Callable[[ModelId], Manifest]
-# Finishes a journaled committee job: its arguments and its verdict.
-Outcome = committee.Verdict | committee.RefundedError
+# Finishes a journaled committee or proven job: its arguments and its outcome.
+Outcome = committee.Verdict | committee.RefundedError | proven.Proven | proven.UnprovenError
 Resume = Callable[[int | None], tuple[dict[str, Any], Outcome]]
 
 
@@ -101,6 +102,7 @@ class Result:
         receipt_file: Proof of what was asked and answered; verifies offline.
         routes: Every node that offered the model, with the reason it was asked or not.
         verdict: The committee's decision, for `redundant:N`.
+        proof: What the contract checked, for `zk`.
         price: Wei paid.
     """
 
@@ -111,6 +113,7 @@ class Result:
     routes: tuple[Route, ...]
     price: int
     verdict: committee.Verdict | None = None
+    proof: proven.Proven | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +141,12 @@ class Inference:
         open_client: OpenClient,
         load_manifest: LoadManifest,
         resume: Resume,
+        committer: Committer,
     ) -> None:
         self._chain, self._flows, self._names = chain, flows, names
         self._payments, self._book = payments, book
         self._open_client, self._load_manifest = open_client, load_manifest
-        self._resume = resume
+        self._resume, self._committer = resume, committer
 
     @property
     def domain(self) -> Domain:
@@ -170,10 +174,21 @@ class Inference:
         max_price: int | None = None,
         only: Collection[str] = (),
         ignore: Collection[str] = (),
+        proving: bool = False,
     ) -> list[Route]:
-        """Nodes that offer a model, best first, with reasons."""
+        """Nodes that offer a model, best first, with reasons.
+
+        Args:
+            proving: Only those that prove their answers, at the price of a proof.
+
+        Raises:
+            NotFoundError: Proofs are asked for, and the model has no circuit.
+        """
         price = self._chain.contract("ModelMarketplace").call("price_of", model_id)
         found = routes(self._chain, model_id, price)
+        if proving:
+            proven.circuit_of(self._chain, model_id)
+            found = proven.proof_routes(self._chain, model_id, price, found)
         return rank(found, max_price=max_price, only=only, ignore=ignore)
 
     async def run(
@@ -192,7 +207,8 @@ class Inference:
         Args:
             ref: Name, manifest CID or model id.
             data: The input as a user has it: text, or JSON numbers (see `codec.encode_input`).
-            verify: "none" (one node, signed receipt) or "redundant:N" (majority of N nodes).
+            verify: "none" (one node, signed receipt), "redundant:N" (majority of N nodes) or "zk"
+                (one node, whose proof a contract checks).
             max_price: Most to pay a node for the call, in wei, model's part included.
 
         Raises:
@@ -201,39 +217,46 @@ class Inference:
             VerificationError: An answer was wrong.
             InsufficientFundsError: The escrow or the wallet does not cover the price.
         """
-        seats = parse_verify(verify)
+        chosen = parse_verify(verify)
         model_id = await asyncio.to_thread(self.resolve, ref)
         stage("choosing nodes")
         ranked = await asyncio.to_thread(
-            lambda: self.routes(model_id, max_price=max_price, only=only, ignore=ignore)
+            lambda: self.routes(
+                model_id, max_price=max_price, only=only, ignore=ignore, proving=chosen.is_proof
+            )
         )
         eligible = [route for route in ranked if route.is_eligible]
         if not eligible:
             reasons = "; ".join(f"node {r.node_id}: {r.reason}" for r in ranked)
-            hint = "loosen --max-price, --only or --ignore" if ranked else "joynet node offer"
+            offer = "joynet node start --prove" if chosen.is_proof else "joynet node offer"
+            hint = "loosen --max-price, --only or --ignore" if ranked else offer
             raise NotFoundError("node for", f"{ref} ({reasons or 'nobody offers it'})", hint=hint)
         async with self._open_client() as client:
             manifest = await self._manifest(client, model_id, eligible)
             request = encode_input(manifest.input, data)
-            if seats:
-                return await self._run_committee(client, manifest, request, ranked, seats)
+            if chosen.is_proof:
+                return await self._run_proven(client, manifest, request, ranked)
+            if chosen.seats:
+                return await self._run_committee(client, manifest, request, ranked, chosen.seats)
             return await self._run_direct(client, manifest, request, ranked, timeout_s)
 
     async def resume(self, job_id: int | None = None) -> Result:
-        """Finish a `redundant:N` inference that was interrupted after it was paid.
+        """Finish a `redundant:N` or `zk` inference that was interrupted after it was paid.
 
         Args:
             job_id: The journal's number of it; the latest unfinished one by default.
         """
         args, outcome = await asyncio.to_thread(self._resume, job_id)
-        verdict = _verdict_of(outcome)
+        decided = _decided(outcome)
         model_id = ModelId(bytes.fromhex(args["model_id"][2:]))
         ranked = await asyncio.to_thread(self.routes, model_id)
         async with self._open_client() as client:
             eligible = [route for route in ranked if route.is_eligible]
             manifest = await self._manifest(client, model_id, eligible)
             data = bytes.fromhex(args["input"][2:])
-            return await self._committee_result(client, manifest, data, ranked, verdict)
+            if isinstance(decided, proven.Proven):
+                return await self._proven_result(client, manifest, data, ranked, decided)
+            return await self._committee_result(client, manifest, data, ranked, decided)
 
     async def _manifest(
         self, client: NodeClient, model_id: ModelId, eligible: list[Route]
@@ -411,8 +434,9 @@ class Inference:
         total = await asyncio.to_thread(committee.quote, self._chain, model_id, n, fee)
         args = committee.job_args(model_id, data, n, fee, total)
         title = f"committee of {n} for 0x{model_id.hex()[:12]}"
-        verdict = _verdict_of(await asyncio.to_thread(self._flows, committee.FLOW, title, args))
-        return await self._committee_result(client, manifest, data, ranked, verdict)
+        decided = _decided(await asyncio.to_thread(self._flows, committee.FLOW, title, args))
+        assert isinstance(decided, committee.Verdict), "the flow of a committee ends in a verdict"
+        return await self._committee_result(client, manifest, data, ranked, decided)
 
     def _member_fee(self, model_id: ModelId, ranked: list[Route], n: int) -> int:
         """The n-th lowest node price: what each member must be offered to fill n seats."""
@@ -488,9 +512,80 @@ class Inference:
         check_receipt(self.domain, answer, answer.receipt, salt, expected)
         return ReceiptFile(self.domain, answer.receipt, answer.signature, salt, data, answer.output)
 
+    # --- a proof --------------------------------------------------------------------------------
 
-def _verdict_of(outcome: Outcome) -> committee.Verdict:
-    if isinstance(outcome, committee.RefundedError):
+    async def _run_proven(
+        self, client: NodeClient, manifest: Manifest, data: bytes, ranked: list[Route]
+    ) -> Result:
+        """Order a proof from the best node."""
+        if manifest.verification != "exact":
+            raise InvalidInputError(
+                f"model {manifest.title[:60]!r} is of class {manifest.verification}, "
+                "only an exact one can be proved",
+                hint="--verify redundant:3",
+            )
+        model_id, node = manifest.model_id, ranked[0]
+        args = await asyncio.to_thread(
+            proven.job_args,
+            *(self._chain, model_id, node, manifest.input.shape, data, self._committer),
+        )
+        title = f"proof by node {node.node_id} for 0x{model_id.hex()[:12]}"
+        decided = _decided(await asyncio.to_thread(self._flows, proven.FLOW, title, args))
+        assert isinstance(decided, proven.Proven), "the flow of a proof ends in a proof"
+        return await self._proven_result(client, manifest, data, ranked, decided)
+
+    async def _proven_result(
+        self,
+        client: NodeClient,
+        manifest: Manifest,
+        data: bytes,
+        ranked: list[Route],
+        answer: proven.Proven,
+    ) -> Result:
+        """Check what the contract cannot see, and collect the node's receipt."""
+        await asyncio.to_thread(proven.check_output, answer, manifest.output.shape, self._committer)
+        stage("collecting the receipt")
+        route = next((route for route in ranked if route.node_id == answer.node_id), None)
+        if route is None:
+            raise NotFoundError("node", answer.node_id, hint=_show_proven(answer))
+        try:
+            peer_id = await client.connect(route.addresses)
+            signed = await client.job(peer_id, answer.job_id, is_proven=True)
+        except (UnavailableError, RefusedError) as error:
+            raise UnavailableError(
+                f"job {answer.job_id} is proven, but its node gives no receipt: {error}",
+                hint=_show_proven(answer),
+            ) from error
+        salt = answer.job_id.to_bytes(32, "big")
+        expected = {
+            "job_id": answer.job_id,
+            "client": self._chain.account.address,
+            "operator": route.operator,
+            "model_id": manifest.model_id,
+            "request_digest": salted_digest(salt, data),
+            "response_digest": salted_digest(salt, answer.output),
+            "verification_class": "zk",
+        }
+        check_receipt(self.domain, signed, signed.receipt, salt, expected)
+        return Result(
+            model_id=manifest.model_id,
+            response=answer.output,
+            decoded=decode_output(manifest.output, answer.output),
+            receipt_file=ReceiptFile(
+                self.domain, signed.receipt, signed.signature, salt, data, answer.output
+            ),
+            routes=tuple(ranked),
+            price=answer.paid,
+            proof=answer,
+        )
+
+
+def _show_proven(answer: proven.Proven) -> str:
+    return f"the answer is on chain: joynet infer show {answer.job_id} --proven"
+
+
+def _decided(outcome: Outcome) -> committee.Verdict | proven.Proven:
+    if isinstance(outcome, committee.RefundedError | proven.UnprovenError):
         raise outcome
     return outcome
 
@@ -512,21 +607,33 @@ def check_receipt(
         raise VerificationError(f"the receipt is signed by {signer}, not by {receipt.operator}")
 
 
-def parse_verify(text: str) -> int:
-    """Read a verification choice: 0 for "none", N for "redundant:N".
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How an answer is to be verified.
+
+    Attributes:
+        seats: Of a committee; 0: none.
+        is_proof: One node proves it.
+    """
+
+    seats: int = 0
+    is_proof: bool = False
+
+
+def parse_verify(text: str) -> Choice:
+    """Read a verification choice: "none", "redundant:N" or "zk".
 
     Raises:
         InvalidInputError: Anything else.
     """
-    if text == "none":
-        return 0
+    if text in ("none", "zk"):
+        return Choice(is_proof=text == "zk")
     match = re.fullmatch(r"redundant:(\d{1,2})", text)
     if match is None or int(match[1]) % 2 == 0 or not 1 <= int(match[1]) <= 21:
         raise InvalidInputError(
-            f"--verify is {text!r:.40}, expected none or redundant:N with N odd, 1 to 21",
-            hint="zk comes with the proof of inference",
+            f"--verify is {text!r:.40}, expected none, zk, or redundant:N with N odd, 1 to 21"
         )
-    return int(match[1])
+    return Choice(seats=int(match[1]))
 
 
 def read_input(argument: str) -> bytes:

@@ -30,9 +30,14 @@ def main() -> int:
 
 async def _run(start: dict[str, object], home: Path) -> None:
     from joynet_sdk.chain.accounts import open_account
+    from joynet_sdk.node.circuits import ProvingTerms
     from joynet_sdk.node.daemon import Node, NodeConfig
 
     operator = open_account(home, str(start["operator"]), lambda _: str(start["password"]))
+    proving = None
+    if start["proof_fee"] is not None:
+        seconds = int(str(start["proof_seconds"]))
+        proving = ProvingTerms(fee=int(str(start["proof_fee"])), seconds=seconds)
     config = NodeConfig(
         home=home,
         url=str(start["url"]),
@@ -41,6 +46,7 @@ async def _run(start: dict[str, object], home: Path) -> None:
         quota_bytes=int(str(start["quota_bytes"])),
         unsecured_limit=int(str(start["unsecured_limit"])),
         fault=str(start["fault"]),
+        proving=proving,
     )
     await Node(config, operator).run()
 

@@ -15,12 +15,16 @@ from joynet_sdk.compute.workers import Limits, Workers
 from joynet_sdk.errors import ConfigError, JoyNetError, NotFoundError
 from joynet_sdk.formats import Cid, decode_cid
 from joynet_sdk.logs import get_logger
+from joynet_sdk.node.circuits import Circuits, ProofOffers, ProvingTerms, withdraw_terms
 from joynet_sdk.node.control import ControlServer, node_folder
+from joynet_sdk.node.disputes import DisputeProofs
 from joynet_sdk.node.faults import fault
 from joynet_sdk.node.heartbeat import EVERY_S, Heartbeats
 from joynet_sdk.node.ledger import Ledger
 from joynet_sdk.node.metrics import Metrics
 from joynet_sdk.node.money import EscrowView, Redeemer
+from joynet_sdk.node.provers import open_prover
+from joynet_sdk.node.proving import ProofMaker
 from joynet_sdk.node.serving import Identity, InferenceServer
 from joynet_sdk.node.shelf import Shelf
 from joynet_sdk.node.voting import CommitteeMember
@@ -48,6 +52,7 @@ class NodeConfig:
         url: The chain's RPC address.
         unsecured_limit: Wei per payer served beyond its allocation.
         fault: Name of a fault; development chains only.
+        proving: On what terms it takes proven jobs; None: it takes none.
     """
 
     home: Path
@@ -57,6 +62,7 @@ class NodeConfig:
     quota_bytes: int
     unsecured_limit: int = 0
     fault: str = ""
+    proving: ProvingTerms | None = None
 
 
 class Node:
@@ -80,7 +86,18 @@ class Node:
         self.identity = Identity(
             domain, operator.address, peer.peer_id, operator, config.unsecured_limit
         )
+        self._circuits = self._open_circuits()
         self._build(peer.private_key, folder)
+
+    def _open_circuits(self) -> Circuits | None:
+        """The prover: it also checks circuits where the node does not prove."""
+        try:
+            return Circuits(self._chain, open_prover(self._config.home, self._chain))
+        except ConfigError as error:
+            if self._config.proving is not None:
+                raise
+            log.info("circuits_unchecked", reason=str(error))
+            return None
 
     def _build(self, peer_key: bytes, folder: Path) -> None:
         config, chain, me = self._config, self._chain, self.identity
@@ -96,13 +113,24 @@ class Node:
             self._workers,
             lambda cid: self._host.blocks.fetch(cid, timeout_s=120),
             fault(config.fault, chain.chain_id),
+            self._circuits.check if self._circuits else None,
         )
         self._server = InferenceServer(
             me, self._ledger, self._shelf, EscrowView(chain, me.operator)
         )
         self._committee = CommitteeMember(
-            me, self.node_id, chain, self._ledger, self._shelf, self._fetch_input
+            *(me, self.node_id, chain, self._ledger, self._shelf, self._fetch_input),
+            DisputeProofs(chain, self._shelf, self._circuits).settle if self._circuits else None,
         )
+        self._offers: ProofOffers | None = None
+        self._proofs: ProofMaker | None = None
+        if config.proving is not None and self._circuits is not None:
+            self._offers = ProofOffers(chain, self.node_id, self._shelf, self._circuits)
+            self._proofs = ProofMaker(
+                *(me, self.node_id, chain, self._ledger, self._shelf, self._circuits),
+                self._fetch_input,
+                fault(config.fault, chain.chain_id),
+            )
         self._redeemer = Redeemer(chain, self.node_id, me.operator, self._ledger)
         self._heartbeats = Heartbeats(
             me, chain, self._host, self._record["cell"], self._record["capacity"]
@@ -132,6 +160,8 @@ class Node:
             await self._host.serve(INFER_PROTOCOL, self._metrics.timed(self._server.handle))
             await self._host.start()
             await self._heartbeats.start()
+            if self._offers is None:
+                await self._withdraw_proofs()
             await self._control.start()
             log.info("node_started", node=self.node_id, peer=self.identity.peer_id)
             await self._work()
@@ -147,6 +177,11 @@ class Node:
             self._every(THAW_CHECK_S, self._redeemer.redeem_if_thawing),
             self._every(REDEEM_EVERY_S, self._redeem_now, first=False),
         ]
+        if self._proofs is not None:
+            jobs += [
+                self._every(REFRESH_S, self._offer_proofs),
+                self._every(POLL_S, self._proofs.poll),
+            ]
         tasks = [asyncio.create_task(job) for job in jobs]
         try:
             await self._stopping.wait()
@@ -173,6 +208,11 @@ class Node:
     async def _shut_down(self) -> None:
         with contextlib.suppress(JoyNetError, TimeoutError):
             await asyncio.wait_for(self._redeemer.redeem(), STOP_S)
+        if self._proofs is not None:
+            await self._withdraw_proofs()
+            await self._proofs.close()
+        if self._circuits is not None:
+            self._circuits.close()
         await self._control.stop()
         await self._committee.close()
         await self._host.stop()
@@ -188,6 +228,20 @@ class Node:
     async def _redeem_now(self) -> None:
         await self._redeemer.redeem()
 
+    async def _offer_proofs(self) -> None:
+        assert self._offers is not None, "called only where the node proves"
+        assert self._config.proving is not None, "likewise"
+        await self._offers.offer(self._config.proving)
+
+    async def _withdraw_proofs(self) -> None:
+        """Take no proven jobs any more: one that nobody works on costs a bond."""
+        try:
+            await asyncio.wait_for(withdraw_terms(self._chain, self.node_id), STOP_S)
+        except (JoyNetError, TimeoutError) as error:
+            log.error("proof_terms_left", reason=str(error), hint="joynet node start --prove")
+        if left := self._ledger.open_proof_tasks():
+            log.warning("open_proofs", jobs=[task.job_id for task in left])
+
     async def _fetch_input(self, cid: str) -> bytes:
         """A committee input from whoever has it."""
         root: Cid = decode_cid(cid)
@@ -200,6 +254,8 @@ class Node:
 
     async def _status(self, _: dict[str, Any]) -> dict[str, Any]:
         states, problems = self._shelf.states(), self._shelf.problems()
+        if self._offers is not None:
+            problems = self._offers.problems() | problems
         return {
             "node_id": self.node_id,
             "operator": self.identity.operator,
@@ -212,6 +268,8 @@ class Node:
             "queue": self._workers.queue_length(),
             "unredeemed": str(self._redeemer.outstanding()),
             "open_votes": len(self._ledger.open_votes()),
+            "open_proofs": len(self._ledger.open_proof_tasks()),
+            "proves": ["0x" + key.hex() for key in self._offers.proved()] if self._offers else [],
             "models": [
                 {"model_id": "0x" + key.hex(), "state": state, "problem": problems.get(key, "")}
                 for key, state in states.items()

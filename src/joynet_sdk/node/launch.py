@@ -24,6 +24,8 @@ class Launch:
         operator: Name of the operator's keyfile.
         password: Its password; never in arguments or the environment.
         unsecured_limit: Wei.
+        proof_fee: Wei a proof; None: the node takes no proven jobs.
+        proof_seconds: From a request to its deadline.
     """
 
     home: Path
@@ -36,6 +38,8 @@ class Launch:
     unsecured_limit: int = 0
     fault: str = ""
     log_level: str = "info"
+    proof_fee: int | None = None
+    proof_seconds: int = 120
 
     def __repr__(self) -> str:
         return f"Launch({self.home}, {self.operator})"
@@ -53,6 +57,8 @@ class Launch:
             "unsecured_limit": str(self.unsecured_limit),
             "fault": self.fault,
             "log_level": self.log_level,
+            "proof_fee": None if self.proof_fee is None else str(self.proof_fee),
+            "proof_seconds": self.proof_seconds,
         }
         return json.dumps(document).encode() + b"\n"
 

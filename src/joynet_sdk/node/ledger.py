@@ -31,6 +31,9 @@ CREATE INDEX IF NOT EXISTS answers_created ON answers (created);
 CREATE TABLE IF NOT EXISTS votes (
     job_id INTEGER PRIMARY KEY, model_id BLOB NOT NULL, digest BLOB NOT NULL, salt BLOB NOT NULL,
     output BLOB, frame BLOB, stage TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS proof_tasks (
+    job_id INTEGER PRIMARY KEY, stage TEXT NOT NULL, salt BLOB NOT NULL, output BLOB NOT NULL,
+    commitment BLOB NOT NULL, proof BLOB NOT NULL, frame BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS cursor (name TEXT PRIMARY KEY, block INTEGER NOT NULL);
 """
 
@@ -77,6 +80,26 @@ class Vote:
     output: bytes | None
     frame: bytes | None
     stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProofTask:
+    """This node's work on a proven job.
+
+    Attributes:
+        stage: "open" (nothing proved yet), "proved" (to be submitted), "sent" or "closed".
+        salt: What the proof was made with; empty before there is one.
+        commitment: 64 bytes, x then y, of an output above 256 bytes.
+        frame: The answer (output and receipt) that the client may ask for once it was sent.
+    """
+
+    job_id: int
+    stage: str = "open"
+    salt: bytes = b""
+    output: bytes = b""
+    commitment: bytes = bytes(64)
+    proof: bytes = b""
+    frame: bytes = b""
 
 
 class Ledger:
@@ -227,6 +250,35 @@ class Ledger:
         with self._lock:
             rows = self._db.execute("SELECT * FROM votes WHERE stage != 'closed'").fetchall()
         return [Vote(*row) for row in rows]
+
+    # --- proofs -----------------------------------------------------------------------------
+
+    def save_proof_task(self, task: ProofTask) -> None:
+        """Insert or replace a task."""
+        with self._lock, self._db:
+            self._db.execute(
+                "INSERT OR REPLACE INTO proof_tasks VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(task.job_id, task.stage, task.salt, task.output),
+                    *(task.commitment, task.proof, task.frame),
+                ),
+            )
+
+    def proof_task(self, job_id: int) -> ProofTask | None:
+        """This node's work on a proven job."""
+        with self._lock:
+            row = self._db.execute(
+                "SELECT * FROM proof_tasks WHERE job_id = ?", (job_id,)
+            ).fetchone()
+        return ProofTask(*row) if row else None
+
+    def open_proof_tasks(self) -> list[ProofTask]:
+        """Tasks that may still need this node, oldest job first."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT * FROM proof_tasks WHERE stage != 'closed' ORDER BY job_id"
+            ).fetchall()
+        return [ProofTask(*row) for row in rows]
 
     # --- chain position ---------------------------------------------------------------------
 

@@ -158,7 +158,7 @@ class InferenceServer:
             case wire.ResultRequest():
                 return await self._result(request)
             case wire.JobRequest():
-                return self._job(request.job_id)
+                return self._job(request)
             case wire.LaneRequest():
                 return self._lane_held(request)
 
@@ -330,7 +330,13 @@ class InferenceServer:
         lane = self._ledger.lane(voucher) or LaneState()
         return wire.encode(wire.LaneAnswer(calls=lane.calls, amount=str(lane.amount)))
 
-    def _job(self, job_id: int) -> bytes:
+    def _job(self, request: wire.JobRequest) -> bytes:
+        job_id = request.job_id
+        if request.proven:
+            task = self._ledger.proof_task(job_id)
+            if task is None or not task.frame or task.stage not in ("sent", "closed"):
+                raise RefusalError("not_found", f"no proven answer for job {job_id}")
+            return task.frame
         vote = self._ledger.vote(job_id)
         if vote is None or vote.frame is None or vote.stage not in ("revealed", "closed"):
             raise RefusalError("not_found", f"no revealed answer for job {job_id}")

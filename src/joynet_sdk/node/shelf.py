@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from joynet_sdk.compute.workers import Workers
-from joynet_sdk.errors import JoyNetError, NotFoundError
+from joynet_sdk.errors import JoyNetError, NotFoundError, VerificationError
 from joynet_sdk.formats import RAW, Cid, Manifest, check_lister, decode_cid
 from joynet_sdk.logs import get_logger
 from joynet_sdk.node.serving import Served
@@ -23,6 +23,7 @@ State = Literal["cold", "disk", "warm", "hot"]
 HOT_S = 300.0  # a loaded model that answered this recently is hot
 Fetch = Callable[[Cid], Awaitable[object]]
 Fault = Callable[[bytes], bytes]
+CheckCircuit = Callable[[bytes, Path], Awaitable[object]]
 
 
 @dataclass(slots=True)
@@ -34,6 +35,7 @@ class _Entry:
     folder: Path | None = None
     last_used: float = 0.0
     problem: str = ""
+    is_distrusted: bool = False
 
 
 class Shelf:
@@ -42,6 +44,7 @@ class Shelf:
     Args:
         fetch: Brings a DAG into the store from peers.
         fault: Changes outputs; only ever set by the byzantine nodes of a development network.
+        check_circuit: Compares a model's registered circuit with the model.
     """
 
     def __init__(
@@ -53,10 +56,12 @@ class Shelf:
         workers: Workers,
         fetch: Fetch,
         fault: Fault | None = None,
+        check_circuit: CheckCircuit | None = None,
     ) -> None:
         self._chain, self._node_id = chain, node_id
         self._store, self._folder = store, folder
         self._workers, self._fetch, self._fault = workers, fetch, fault
+        self._check_circuit = check_circuit
         self._entries: dict[bytes, _Entry] = {}
         self._preparing: dict[bytes, asyncio.Lock] = {}
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -69,6 +74,8 @@ class Shelf:
         for model_id, price in prices.items():
             self._entries.setdefault(model_id, _Entry(price)).price = price
         await asyncio.gather(*(self._prepare(model_id) for model_id in prices))
+        for model_id, folder in self.folders().items():
+            await self._check(model_id, folder)
 
     def _offered(self) -> Mapping[bytes, int]:
         """Model id -> wei per call, node's and model's parts together."""
@@ -97,6 +104,21 @@ class Shelf:
                 entry.problem = str(error)
                 log.warning("model_not_ready", model="0x" + model_id.hex(), reason=str(error))
 
+    async def _check(self, model_id: bytes, folder: Path) -> None:
+        """Stop serving an exact model whose registered circuit is another model's: a proof could
+        find this node's honest answers wrong, and cost it its bond."""
+        if self._check_circuit is None:
+            return
+        entry = self._entries[model_id]
+        try:
+            await self._check_circuit(model_id, folder)
+        except VerificationError as error:
+            if not entry.is_distrusted:
+                log.error("wrong_circuit", model="0x" + model_id.hex(), reason=str(error))
+            entry.is_distrusted, entry.problem = True, str(error)
+        except JoyNetError as error:  # no circuit, or none that could be compiled here
+            log.debug("circuit_unchecked", model="0x" + model_id.hex(), reason=str(error))
+
     async def _manifest(self, model_id: ModelId) -> Manifest:
         cid = Cid(RAW, model_id)
         if not await asyncio.to_thread(self._store.has, cid):
@@ -123,6 +145,8 @@ class Shelf:
         entry = self._entries.get(model_id)
         if entry is None or entry.manifest is None or entry.folder is None:
             return None
+        if entry.is_distrusted:
+            return None
         return Served(entry.manifest, entry.price)
 
     async def run(self, manifest: Manifest, data: bytes) -> bytes:
@@ -133,6 +157,14 @@ class Shelf:
         output = await self._workers.run(manifest, entry.folder, data)
         entry.last_used = time.monotonic()
         return self._fault(output) if self._fault else output
+
+    def folders(self) -> dict[bytes, Path]:
+        """Model id -> folder, of every model of class exact that is ready."""
+        return {
+            model_id: entry.folder
+            for model_id, entry in self._entries.items()
+            if entry.folder and entry.manifest and entry.manifest.verification == "exact"
+        }
 
     def states(self) -> dict[bytes, State]:
         """Model id -> how fast this node could answer for it."""

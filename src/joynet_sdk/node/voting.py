@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -81,6 +81,14 @@ class InputFetcher(Protocol):
     async def __call__(self, cid: str) -> bytes: ...
 
 
+class SettleByProof(Protocol):
+    """Ends a dispute with a proof where there is one; `disputes.DisputeProofs` in use."""
+
+    async def __call__(
+        self, job_id: int, job: Mapping[str, Any], data: bytes, output: bytes
+    ) -> bool: ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Seat:
     """This node's seat in a job."""
@@ -111,8 +119,10 @@ class CommitteeMember:
         ledger: Ledger,
         catalogue: Catalogue,
         fetch_input: InputFetcher,
+        settle_by_proof: SettleByProof | None = None,
     ) -> None:
         self._me, self._node_id = identity, node_id
+        self._settle_by_proof = settle_by_proof
         self._chain, self._ledger = chain, ledger
         self._catalogue, self._fetch_input = catalogue, fetch_input
         self._proof = chain.contract("ProofOfInference")
@@ -306,11 +316,16 @@ class CommitteeMember:
         return turn == seat.index
 
     async def _in_dispute(self, seat: _Seat, vote: Vote) -> None:
-        """Escalate when this node lost and its answer was honest; else settle when time comes."""
+        """Prove or escalate when this node lost and its answer was honest; else settle when time
+        comes."""
         dispute = await self._in_thread(self._proof.call, "dispute", vote.job_id)
         escalated = int(dispute["vault"], 16) != 0
         if seat.lost and vote.output is not None and not escalated:
-            if await self._still_answers_the_same(seat, vote):
+            data = await self._input_of(vote.job_id, seat.job)
+            if await self._still_answers_the_same(seat, vote, data):
+                prove = self._settle_by_proof
+                if prove and await prove(vote.job_id, seat.job, data, vote.output):
+                    return
                 log.warning("escalating", job=vote.job_id)
                 await self._send("escalate", vote.job_id)
             return
@@ -339,9 +354,8 @@ class CommitteeMember:
             )
             await self._try("draw", escalation, bytes(32), requested.args["candidates"])
 
-    async def _still_answers_the_same(self, seat: _Seat, vote: Vote) -> bool:
+    async def _still_answers_the_same(self, seat: _Seat, vote: Vote, data: bytes) -> bool:
         """Run the input again: only a member that stands by its answer risks a second bond."""
-        data = await self._input_of(vote.job_id, seat.job)
         try:
             output, _ = await self._answer(vote.job_id, seat.job, data)
         except (InvalidInputError, EngineError, OverloadedError):

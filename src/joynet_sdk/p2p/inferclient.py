@@ -84,9 +84,10 @@ class InferClient:
         request = wire.LaneRequest(payer=to_bytes20(payer), model_id=model_id, lane=lane)
         return (await self._exchange(peer_id, request, CONNECT_S, wire.LaneAnswer)).calls
 
-    async def job(self, peer_id: str, job_id: int) -> Answer:
-        """Ask a committee member for its revealed output and receipt."""
-        return await self._ask(peer_id, wire.JobRequest(job_id=job_id), CONNECT_S)
+    async def job(self, peer_id: str, job_id: int, *, is_proven: bool = False) -> Answer:
+        """Ask a committee member, or the node of a proven job, for its output and receipt."""
+        request = wire.JobRequest(job_id=job_id, proven=is_proven)
+        return await self._ask(peer_id, request, CONNECT_S)
 
     async def fetch_manifest(self, model_id: bytes, peer_ids: Sequence[str]) -> None:
         """Bring a manifest block into the host's store."""

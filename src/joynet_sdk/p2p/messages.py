@@ -84,9 +84,11 @@ class ResultRequest(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", t
 
 
 class JobRequest(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="job"):
-    """Ask a committee member for its output and receipt, after its reveal."""
+    """Ask a committee member for its output and receipt, after its reveal; or, `proven`, a node
+    for those of a proven job."""
 
     job_id: Uint
+    proven: bool = False
 
 
 class LaneRequest(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="lane"):

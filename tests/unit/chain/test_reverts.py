@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 from eth_abi.abi import encode
 
-from joynet_sdk.chain.reverts import HINTS, decode_reason, explain, reverted
+from joynet_sdk.chain.hints import EXACT, PARTS
+from joynet_sdk.chain.reverts import decode_reason, explain, reverted
 from joynet_sdk.chain.rpc import RpcError
 from joynet_sdk.errors import InsufficientFundsError, RevertedError
 
@@ -55,10 +56,22 @@ def test_node_errors_are_sorted(text, data, kind):
     assert type(error) is kind
 
 
-@pytest.mark.parametrize("part", HINTS)
+@pytest.mark.parametrize("part", PARTS)
 def test_every_hint_is_for_a_reason_that_exists(part):
     """A hint whose revert string was reworded would never be shown."""
     sources = "".join(path.read_text() for path in CONTRACTS.rglob("*.vy"))
     reasons = re.findall(r'"(?:[A-Za-z_]+: )([^"]+)"', sources)
     known = [*reasons, "transfer amount exceeds balance", "caller is not the owner"]  # snekmate's
     assert any(part in reason.lower() for reason in known)
+
+
+def test_every_reason_of_names_and_governance_has_a_hint():
+    """Never a raw code: what is listed is exactly what the contracts say."""
+    sources = [*(CONTRACTS / "domains").glob("*.vy"), CONTRACTS / "modules" / "name_tokens.vy"]
+    text = "".join(path.read_text() for path in sources)
+    owners = {path.stem for path in sources}
+    reasons = {f"{a}: {b}" for a, b in re.findall(r'"(\w+): ([^"]+)"', text) if a in owners}
+    assert len(reasons) > 80
+    assert reasons == set(EXACT)
+    for reason in reasons:
+        assert reverted(error_string(reason), "X").hint == EXACT[reason]

@@ -25,7 +25,7 @@ def answer_of(output):
         operator=OPERATOR.address,
         peer_id="16Uiu2HAm",
         model_id=MODEL,
-        engine_profile="qmodel/1",
+        engine_profile="qmodel/2",
         request_digest=salted_digest(salt, INPUT),
         response_digest=salted_digest(salt, output),
         verification_class="redundant:3",

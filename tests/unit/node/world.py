@@ -21,8 +21,8 @@ PRICE = 10
 _CID = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"
 MANIFEST = Manifest(
     title="four numbers",
-    architecture="qmodel/1",
-    engine=Engine(name="qmodel", profile="qmodel/1"),
+    architecture="qmodel/2",
+    engine=Engine(name="qmodel", profile="qmodel/2"),
     verification="exact",
     root=_CID,
     files=[ManifestFile(path="model.safetensors", size=1, sha256="0x" + "00" * 32, cid=_CID)],

@@ -16,7 +16,8 @@ from joynet_sdk.proofs.transcript import keccak256
 from joynet_sdk.proofs.verifier import verify
 from joynet_sdk.qmodel.model import Input, QModel
 from joynet_sdk.qmodel.ops import Gemm
-from tests.unit.proofs.openings import PROVER, VERIFIER, KnownTau
+
+from .openings import PROVER, VERIFIER, KnownTau
 
 SRS_DIGEST = keccak256(b"test")
 Polynomial = list[int]

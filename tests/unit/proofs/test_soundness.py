@@ -15,14 +15,15 @@ from joynet_sdk.proofs.rules import check
 from joynet_sdk.proofs.statement import Statement
 from joynet_sdk.proofs.tables import Tables
 from joynet_sdk.proofs.verifier import verify
-from tests.unit.proofs.forging import (
+
+from .forging import (
     Case,
     Polynomial,
     case_of,
     honest,
     lying_about_inverses,
 )
-from tests.unit.proofs.openings import VERIFIER, KnownTau
+from .openings import VERIFIER, KnownTau
 
 ROW = 8  # first row of the second layer's block
 
