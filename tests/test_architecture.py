@@ -25,6 +25,7 @@ LAYERS: dict[str, set[str]] = {
         "nodes",
         "payments",
         "ports",
+        "proving",
         "rpc",
         "token",
     },

@@ -33,7 +33,6 @@ initializes: proof_opening
 
 from ..modules import proof_extensions
 from ..modules import proof_points
-from ..modules import proof_transcript
 
 
 # 3. exports
@@ -41,7 +40,7 @@ exports: proof_opening.srs_power
 
 
 # 4. constants and immutables
-R: constant(uint256) = proof_transcript.R
+R: constant(uint256) = proof_opening.R
 LIBRARY: public(immutable(ICircuitLibrary))
 MARKETPLACE: public(immutable(IModelMarketplace))
 _VERSION: constant(uint256) = 1
@@ -51,7 +50,10 @@ _OPENING_BYTES: constant(uint256) = 448
 _COMMITTED: constant(uint256) = 1  # input and output kinds; 0 is packed int8
 _TOKENS: constant(uint256) = 2
 
+_DOMAIN: constant(bytes32) = keccak256(b"JN-PoI/v1\x00")
 # Tags and lengths that are absorbed
+_CUBIC: constant(bytes8) = 0x73635f5f00000060  # "sc__", 96 bytes
+_QUADRATIC: constant(bytes8) = 0x73635f5f00000040  # "sc__", 64 bytes
 _STATEMENT: constant(bytes8) = 0x73746d74000001a0  # "stmt", 416 bytes
 _ADVICE: constant(bytes8) = 0x6164766900000040  # "advi", 64 bytes
 _INVERSES: constant(bytes8) = 0x696e767300000040  # "invs", 64 bytes
@@ -199,10 +201,11 @@ def verify(statement: IInferenceVerifier.Statement, proof: Bytes[12_288]) -> boo
     ):
         return False
 
-    # the transcript; `known` holds r at 0, rho at 24, the constants 0 and 1 at 48
+    # the transcript; `known` holds r at 0, rho at 24, the constants 0 and 1 at 48, and at 50 the
+    # numbers sum of 2^i r_i over the first variables
     state: bytes32 = keccak256(
         concat(
-            proof_transcript.DOMAIN,
+            _DOMAIN,
             _STATEMENT,
             abi_encode(
                 chain.id,
@@ -221,13 +224,16 @@ def verify(statement: IInferenceVerifier.Statement, proof: Bytes[12_288]) -> boo
         )
     )
     state = keccak256(concat(state, _ADVICE, slice(proof, 0, 64)))
-    state = proof_transcript._squeeze(state)
+    state = keccak256(concat(state, 0x01))
     gamma: uint256 = convert(state, uint256) % R
-    state = proof_transcript._squeeze(state)
+    state = keccak256(concat(state, 0x01))
     beta: uint256 = convert(state, uint256) % R
     state = keccak256(concat(state, _INVERSES, slice(proof, 64, 64)))
     known: uint256[75] = empty(uint256[75])
-    state, known = proof_transcript._fixed(state, (head >> 224) & 255)
+    known[49] = 1
+    for i: uint256 in range((head >> 224) & 255, bound=24):
+        state = keccak256(concat(state, 0x01))
+        known[unsafe_add(i, 24)] = convert(state, uint256) % R
     state = keccak256(
         concat(
             state,
@@ -236,19 +242,62 @@ def verify(statement: IInferenceVerifier.Statement, proof: Bytes[12_288]) -> boo
             slice(proof, 128, unsafe_mul(32, claims_before)),
         )
     )
-    state = proof_transcript._squeeze(state)
-    weight: uint256 = convert(state, uint256) % R
-    slope: uint256 = 0
+    state = keccak256(concat(state, 0x01))
+    weight: uint256 = convert(state, uint256) % R  # lambda
+
+    # sumcheck 1: its last claim is slope * first claim + offset
+    slope: uint256 = 1
     offset: uint256 = 0
-    equal: uint256[25] = empty(uint256[25])
-    state, slope, offset, known, equal = proof_transcript._relations(
-        state,
-        convert(slice(proof, at_rounds, unsafe_mul(96, rounds)), Bytes[2304]),
-        rounds,
-        known,
-    )
-    if state == empty(bytes32):
-        return False
+    equal: uint256[25] = empty(uint256[25])  # eq(rho, r) over the first variables
+    equal[0] = 1
+    product: uint256 = 1
+    number: uint256 = 0
+    excess: uint256 = 0  # whether a scalar is not below r
+    at: uint256 = at_rounds
+    for i: uint256 in range(rounds, bound=24):
+        c0: uint256 = extract32(proof, at, output_type=uint256)
+        c2: uint256 = extract32(proof, unsafe_add(at, 32), output_type=uint256)
+        c3: uint256 = extract32(proof, unsafe_add(at, 64), output_type=uint256)
+        at = unsafe_add(at, 96)
+        excess |= unsafe_div(c0, R) | unsafe_div(c2, R) | unsafe_div(c3, R)
+        state = keccak256(
+            concat(
+                state, _CUBIC, convert(c0, bytes32), convert(c2, bytes32), convert(c3, bytes32)
+            )
+        )
+        state = keccak256(concat(state, 0x01))
+        x: uint256 = convert(state, uint256) % R
+        known[i] = x
+        # c0 + x (claim - 2 c0 - c2 - c3 + x (c2 + x c3))
+        offset = uint256_addmod(
+            c0,
+            uint256_mulmod(
+                x,
+                uint256_addmod(
+                    unsafe_sub(
+                        unsafe_add(offset, 4 * R),
+                        unsafe_add(unsafe_add(unsafe_add(c0, c0), c2), c3),
+                    ),
+                    uint256_mulmod(x, unsafe_add(c2, uint256_mulmod(x, c3, R)), R),
+                    R,
+                ),
+                R,
+            ),
+            R,
+        )
+        slope = uint256_mulmod(slope, x, R)
+        number = uint256_addmod(number, uint256_mulmod(x, 1 << i, R), R)
+        known[unsafe_add(i, 51)] = number
+        c0 = known[unsafe_add(i, 24)]
+        product = uint256_mulmod(
+            product,
+            unsafe_sub(
+                unsafe_add(uint256_mulmod(unsafe_add(x, x), c0, R), 2 * R + 1),
+                unsafe_add(x, c0),
+            ),
+            R,
+        )
+        equal[unsafe_add(i, 1)] = product
     state = keccak256(
         concat(
             state,
@@ -257,19 +306,56 @@ def verify(statement: IInferenceVerifier.Statement, proof: Bytes[12_288]) -> boo
             slice(proof, at_after, unsafe_mul(32, claims_after)),
         )
     )
-    state = proof_transcript._squeeze(state)
+    state = keccak256(concat(state, 0x01))
     mu: uint256 = convert(state, uint256) % R
-    slope_z: uint256 = 0
+
+    # sumcheck 2, likewise
+    slope_z: uint256 = 1
     offset_z: uint256 = 0
     point: uint256[32] = empty(uint256[32])  # z, variable 0 at 8
-    equal_z: uint256[25] = empty(uint256[25])
-    state, slope_z, offset_z, point, equal_z = proof_transcript._reduction(
-        state,
-        convert(slice(proof, at_reduction, unsafe_mul(64, variables)), Bytes[1536]),
-        variables,
-        known,
-    )
-    if state == empty(bytes32):
+    equal_z: uint256[25] = empty(uint256[25])  # eq(r, z) over the first variables
+    equal_z[0] = 1
+    product = 1
+    at = at_reduction
+    for i: uint256 in range(variables, bound=24):
+        c0: uint256 = extract32(proof, at, output_type=uint256)
+        c2: uint256 = extract32(proof, unsafe_add(at, 32), output_type=uint256)
+        at = unsafe_add(at, 64)
+        excess |= unsafe_div(c0, R) | unsafe_div(c2, R)
+        state = keccak256(
+            concat(state, _QUADRATIC, convert(c0, bytes32), convert(c2, bytes32))
+        )
+        state = keccak256(concat(state, 0x01))
+        x: uint256 = convert(state, uint256) % R
+        point[unsafe_add(i, 8)] = x
+        # c0 + x (claim - 2 c0 - c2 + x c2)
+        offset_z = uint256_addmod(
+            c0,
+            uint256_mulmod(
+                x,
+                uint256_addmod(
+                    unsafe_sub(
+                        unsafe_add(offset_z, 3 * R), unsafe_add(unsafe_add(c0, c0), c2)
+                    ),
+                    uint256_mulmod(x, c2, R),
+                    R,
+                ),
+                R,
+            ),
+            R,
+        )
+        slope_z = uint256_mulmod(slope_z, x, R)
+        c0 = known[i]
+        product = uint256_mulmod(
+            product,
+            unsafe_sub(
+                unsafe_add(uint256_mulmod(unsafe_add(x, x), c0, R), 2 * R + 1),
+                unsafe_add(x, c0),
+            ),
+            R,
+        )
+        equal_z[unsafe_add(i, 1)] = product
+    if excess != 0:
         return False
 
     # weights of slots, three variables of z each, from the highest on
@@ -280,7 +366,8 @@ def verify(statement: IInferenceVerifier.Statement, proof: Bytes[12_288]) -> boo
 
     # the records, each once
     at_code: address = convert(word & (2**160 - 1), address)
-    factors: uint256[5] = empty(uint256[5])  # c_g
+    factors: uint256[5] = empty(uint256[5])  # c_g, but for A
+    factor_a: uint256 = 0
     claimed: uint256 = 0  # sum of mu^j v_j
     mu_power: uint256 = 1
     start: uint256 = 0  # sum of lambda^k S_k
@@ -293,7 +380,11 @@ def verify(statement: IInferenceVerifier.Statement, proof: Bytes[12_288]) -> boo
     done: uint256 = 0  # indices of DATA so far
     total: uint256 = 0  # the sum of what they give
     lengths: uint256[4] = empty(uint256[4])  # of the recipes, 8 bits each
+    recipe: uint256 = max_value(uint256)  # the last claim's, and what is known of it
+    length: uint256 = 0
+    at_point: uint256 = 0
     op: uint256 = 0
+    halves: uint256[2] = empty(uint256[2])
     points: DynArray[uint256, 128] = []  # weights of the recipes' points at z
     values: DynArray[uint256, 512] = [1, gamma, uint256_mulmod(gamma, gamma, R), beta]
     pages: uint256 = unsafe_add((word >> 160) & 65_535, 1_024 - 32 - 1) // 1_024
@@ -303,8 +394,10 @@ def verify(statement: IInferenceVerifier.Statement, proof: Bytes[12_288]) -> boo
             uint256[32],
         )
         for pair: uint256 in pairs:
-            for each: uint256 in [pair >> 128, pair]:
-                record: uint256 = each
+            halves[0] = pair >> 128
+            halves[1] = pair
+            for half: uint256 in halves:
+                record: uint256 = half
                 op = (record >> 120) & 255
                 if op == _CLAIM:
                     if at_claim == at_rounds:
@@ -315,13 +408,13 @@ def verify(statement: IInferenceVerifier.Statement, proof: Bytes[12_288]) -> boo
                         return False
                     values.append(scalar)
                     claimed = uint256_addmod(claimed, uint256_mulmod(mu_power, scalar, R), R)
-                    recipe: uint256 = (record >> 96) & 65_535
+                    if (record >> 96) & 65_535 != recipe:
+                        recipe = (record >> 96) & 65_535
+                        length = (lengths[recipe >> 5] >> unsafe_mul(8, recipe & 31)) & 255
+                        at_point = points[recipe]
                     slot: uint256 = (record >> 64) & (2**32 - 1)
-                    length: uint256 = (
-                        lengths[recipe >> 5] >> unsafe_mul(8, recipe & 31)
-                    ) & 255
                     bits: uint256 = unsafe_sub(variables, length)
-                    scalar = uint256_mulmod(points[recipe], mu_power, R)
+                    scalar = uint256_mulmod(at_point, mu_power, R)
                     if bits <= 3:
                         scalar = uint256_mulmod(scalar, top[(_ONE << bits) | slot], R)
                     else:
@@ -359,8 +452,11 @@ def verify(statement: IInferenceVerifier.Statement, proof: Bytes[12_288]) -> boo
                                         if (slot >> i) & 1 == 0:
                                             z = unsafe_sub(R + 1, z)
                                         scalar = uint256_mulmod(scalar, z, R)
-                    recipe = (record >> 112) & 255
-                    factors[recipe] = uint256_addmod(factors[recipe], scalar, R)
+                    group: uint256 = (record >> 112) & 255
+                    if group == 1:
+                        factor_a = uint256_addmod(factor_a, scalar, R)
+                    else:
+                        factors[group] = uint256_addmod(factors[group], scalar, R)
                     mu_power = uint256_mulmod(mu_power, mu, R)
                     continue
                 if op == _TERM:
@@ -488,7 +584,7 @@ def verify(statement: IInferenceVerifier.Statement, proof: Bytes[12_288]) -> boo
                         uint256_addmod(
                             scalar,
                             known[
-                                unsafe_add((record >> 104) & 63, proof_transcript.NUMBERS)
+                                unsafe_add((record >> 104) & 63, 50)
                             ],
                             R,
                         )
@@ -502,7 +598,7 @@ def verify(statement: IInferenceVerifier.Statement, proof: Bytes[12_288]) -> boo
                         staticcall LIBRARY.wire(known, record, skip_contract_check=True)
                     )
                 elif op <= _OUTPUT:
-                    recipe: uint256 = extract32(
+                    points_at: uint256 = extract32(
                         slice(
                             at_code.code,
                             unsafe_add(
@@ -521,7 +617,7 @@ def verify(statement: IInferenceVerifier.Statement, proof: Bytes[12_288]) -> boo
                     values.append(
                         staticcall LIBRARY.tensor(
                             known,
-                            recipe,
+                            points_at,
                             shape & (2**48 - 1),
                             packed,
                             skip_contract_check=True,
@@ -562,6 +658,7 @@ def verify(statement: IInferenceVerifier.Statement, proof: Bytes[12_288]) -> boo
     ):
         return False
     assert msg.gas >= proof_points.PRECOMPILES_GAS, "InferenceVerifier: not enough gas"
+    factors[1] = factor_a
     commitment: Bytes[64] = abi_encode(empty(uint256[2]))
     for group: uint256 in range(5):
         if factors[group] == 0 and group > 2:

@@ -23,12 +23,14 @@ from . import circuit_rules
 R: constant(uint256) = 21888242871839275222246405745257275088548364400416034343698204186575808495617
 MAX_WIRE: constant(uint256) = circuit_rules.MAX_WIRE
 _BITS: constant(uint256) = 3  # source of constant bits
+_NUMBERS: constant(uint256) = 50  # in `known`: sum of 2^i r_i over the first variables
 _EQ: constant(uint256) = 17
 _BLOCK: constant(uint256) = 18
 _LESS: constant(uint256) = 19
 _RAMP: constant(uint256) = 20
 _RELU_CLAMP: constant(uint256) = 2
 _RELU: constant(uint256) = 3
+_ONE: constant(uint256) = 1
 _SIGNS: constant(uint256) = 2**7 * ((2**64 - 1) // 255)  # of eight bytes
 
 
@@ -95,10 +97,13 @@ def mask(known: uint256[75], record: uint256) -> uint256:
     elif kind == _RELU:
         width = low
     inner: uint256 = 0
-    i_down: uint256 = unsafe_add(at, unsafe_mul(width, step))
-    for unused: uint256 in range(width, bound=63):
-        i_down = unsafe_sub(i_down, step)
-        inner = uint256_addmod(unsafe_add(inner, inner), known[i_down], R)
+    if part >> 6 == 64:  # r from 0 on
+        inner = known[unsafe_add(width, _NUMBERS)]
+    else:
+        i_down: uint256 = unsafe_add(at, unsafe_mul(width, step))
+        for unused: uint256 in range(width, bound=63):
+            i_down = unsafe_sub(i_down, step)
+            inner = uint256_addmod(unsafe_add(inner, inner), known[i_down], R)
     if op == _RAMP:
         offset: uint256 = (record >> 40) & (2**64 - 1)
         if offset >= 2**63:
@@ -208,8 +213,12 @@ def tensor(
     values: Bytes[288] = concat(packed, empty(bytes32))
     inner: uint256 = dims & 65_535
     middle: uint256 = (dims >> 16) & 65_535
-    cut: uint256 = self._width(inner)
-    cut_middle: uint256 = unsafe_add(cut, self._width(middle))
+    rows: uint256 = unsafe_mul(dims >> 32, middle)
+    cut: uint256 = length  # variables of the inner dim
+    cut_middle: uint256 = 0
+    if rows > 1:
+        cut = self._width(inner)
+        cut_middle = self._width(middle)
     # weights of eight neighbours, not reduced
     x0: uint256 = point[0] if cut > 0 else 0
     x1: uint256 = point[1] if cut > 1 else 0
@@ -229,17 +238,36 @@ def tensor(
     w1 = unsafe_sub(unsafe_add(w1, R), w5)
     w0 = unsafe_sub(unsafe_add(w0, R), w4)
     # weights of the blocks of eight in a row
-    blocks: DynArray[uint256, 32] = [1]
-    for i: uint256 in range(3, max(cut, 3), bound=5):
-        x: uint256 = point[i]
-        for j: uint256 in range(len(blocks), bound=16):
-            low: uint256 = blocks[j]
-            up: uint256 = uint256_mulmod(low, x, R)
-            blocks.append(up)
-            blocks[j] = uint256_addmod(low, unsafe_sub(R, up), R)
+    blocks: uint256[32] = empty(uint256[32])
+    blocks[0] = 1
+    if cut > 3:
+        x0 = point[3]
+        x1 = point[4] if cut > 4 else 0
+        x2 = point[5] if cut > 5 else 0
+        b1: uint256 = x0
+        b0: uint256 = unsafe_sub(R + 1, x0)
+        b3: uint256 = uint256_mulmod(b1, x1, R)
+        b2: uint256 = uint256_mulmod(b0, x1, R)
+        b1 = unsafe_sub(unsafe_add(b1, R), b3)
+        b0 = unsafe_sub(unsafe_add(b0, R), b2)
+        blocks[7] = uint256_mulmod(b3, x2, R)
+        blocks[6] = uint256_mulmod(b2, x2, R)
+        blocks[5] = uint256_mulmod(b1, x2, R)
+        blocks[4] = uint256_mulmod(b0, x2, R)
+        blocks[3] = unsafe_sub(unsafe_add(b3, R), blocks[7])
+        blocks[2] = unsafe_sub(unsafe_add(b2, R), blocks[6])
+        blocks[1] = unsafe_sub(unsafe_add(b1, R), blocks[5])
+        blocks[0] = unsafe_sub(unsafe_add(b0, R), blocks[4])
+        for i: uint256 in range(6, max(cut, 6), bound=2):
+            for j: uint256 in range(16):
+                if j >> unsafe_sub(i, 3) > 0:
+                    break
+                up: uint256 = uint256_mulmod(blocks[j], point[i], R)
+                blocks[unsafe_add(j, _ONE << unsafe_sub(i, 3))] = up
+                blocks[j] = uint256_addmod(blocks[j], unsafe_sub(R, up), R)
     total: uint256 = 0
     at: uint256 = 0
-    for row: uint256 in range(unsafe_mul(dims >> 32, middle), bound=256):
+    for row: uint256 in range(rows, bound=256):
         end: uint256 = unsafe_add(at, inner)
         dot: uint256 = 0
         for eighth: uint256 in range(32):
@@ -283,13 +311,13 @@ def tensor(
                 R,
             )
         at = end
-        if cut_middle > cut or dims >> 32 > 1:
+        if rows > 1:
             outer: uint256 = row // middle
             number: uint256 = unsafe_add(
                 unsafe_sub(row, unsafe_mul(outer, middle)),
-                outer << unsafe_sub(cut_middle, cut),
+                outer << cut_middle,
             )
-            for i: uint256 in range(cut, unsafe_add(cut_middle, self._width(dims >> 32)), bound=24):
+            for i: uint256 in range(cut, length, bound=24):
                 x: uint256 = point[i]
                 if (number >> unsafe_sub(i, cut)) & 1 == 0:
                     x = unsafe_sub(R + 1, x)

@@ -120,47 +120,48 @@ def _holds(
         x = uint256_mulmod(x, x, R)
         alpha_rows = uint256_mulmod(alpha_rows, alpha_rows, R)
 
-    d1: uint256 = unsafe_add(uint256_mulmod(alpha, z, R), R - 1)
-    d2: uint256 = unsafe_sub(unsafe_add(alpha, R), z)
+    r: uint256 = R  # shorter code where it runs once
+    d1: uint256 = unsafe_add(uint256_mulmod(alpha, z, r), r - 1)
+    d2: uint256 = unsafe_sub(unsafe_add(alpha, r), z)
     # H d2 and H* d1 times their weights give the factor of C_G
     high = uint256_addmod(
-        uint256_mulmod(high, d1, R),
+        uint256_mulmod(high, d1, r),
         unsafe_sub(
-            R,
-            uint256_mulmod(alpha, unsafe_add(uint256_mulmod(alpha_rows, x, R), R - 1), R),
+            r,
+            uint256_mulmod(alpha, unsafe_add(uint256_mulmod(alpha_rows, x, r), r - 1), r),
         ),
-        R,
+        r,
     )
     high_reversed = uint256_addmod(
-        uint256_mulmod(high_reversed, d2, R),
+        uint256_mulmod(high_reversed, d2, r),
         unsafe_sub(
-            R, uint256_mulmod(alpha, unsafe_sub(unsafe_add(alpha_rows, R), x), R)
+            r, uint256_mulmod(alpha, unsafe_sub(unsafe_add(alpha_rows, r), x), r)
         ),
-        R,
+        r,
     )
     if columns + columns == variables:
         x = 1  # the lift z^(K-T)
-    a: uint256 = unsafe_add(uint256_mulmod(z, y, R), R - 1)
-    b: uint256 = unsafe_sub(unsafe_add(y, R), z)
-    upper: uint256 = uint256_mulmod(a, uint256_mulmod(z, z, R), R)
-    lower: uint256 = uint256_mulmod(b, z, R)
+    a: uint256 = unsafe_add(uint256_mulmod(z, y, r), r - 1)
+    b: uint256 = unsafe_sub(unsafe_add(y, r), z)
+    upper: uint256 = uint256_mulmod(a, uint256_mulmod(z, z, r), r)
+    lower: uint256 = uint256_mulmod(b, z, r)
     inverse: uint256 = extract32(opening, 416, output_type=uint256)
-    w: uint256 = uint256_mulmod(uint256_mulmod(d1, d2, R), inverse, R)
+    w: uint256 = uint256_mulmod(uint256_mulmod(d1, d2, r), inverse, r)
     remainder: uint256 = uint256_addmod(
-        uint256_mulmod(upper, uint256_mulmod(alpha, low_reversed, R), R),
+        uint256_mulmod(upper, uint256_mulmod(alpha, low_reversed, r), r),
         uint256_mulmod(
-            lower, unsafe_sub(unsafe_add(uint256_mulmod(alpha, low, R), R), kappa), R
+            lower, unsafe_sub(unsafe_add(uint256_mulmod(alpha, low, r), r), kappa), r
         ),
-        R,
+        r,
     )
-    if uint256_mulmod(w, remainder, R) != 1:
+    if uint256_mulmod(w, remainder, r) != 1:
         return False
 
     # target = z^K (2 v z - e)
     target: uint256 = uint256_mulmod(
         z_columns,
-        unsafe_sub(unsafe_add(uint256_mulmod(unsafe_add(claim, claim), z, R), R), share),
-        R,
+        unsafe_sub(unsafe_add(uint256_mulmod(unsafe_add(claim, claim), z, r), r), share),
+        r,
     )
     left: Bytes[64] = proof_points._add_multiple(
         commitment,
@@ -168,11 +169,11 @@ def _holds(
             convert(1, uint256),
             convert(2, uint256),
             unsafe_sub(
-                R,
+                r,
                 uint256_mulmod(
-                    uint256_addmod(uint256_mulmod(a, target, R), uint256_mulmod(b, share, R), R),
+                    uint256_addmod(uint256_mulmod(a, target, r), uint256_mulmod(b, share, r), r),
                     w,
-                    R,
+                    r,
                 ),
             ),
         ),
@@ -182,21 +183,21 @@ def _holds(
         uint256_mulmod(
             uint256_addmod(
                 uint256_mulmod(
-                    uint256_mulmod(upper, x, R), uint256_mulmod(high_reversed, d1, R), R
+                    uint256_mulmod(upper, x, r), uint256_mulmod(high_reversed, d1, r), r
                 ),
-                uint256_mulmod(lower, uint256_mulmod(high, d2, R), R),
-                R,
+                uint256_mulmod(lower, uint256_mulmod(high, d2, r), r),
+                r,
             ),
             inverse,
-            R,
+            r,
         ),
         alpha,
-        uint256_mulmod(uint256_mulmod(upper, kappa, R), w, R),
+        uint256_mulmod(uint256_mulmod(upper, kappa, r), w, r),
         unsafe_sub(
-            R,
-            uint256_mulmod(uint256_addmod(uint256_mulmod(upper, z_columns, R), b, R), w, R),
+            r,
+            uint256_mulmod(uint256_addmod(uint256_mulmod(upper, z_columns, r), b, r), w, r),
         ),
-        unsafe_sub(R, uint256_mulmod(uint256_mulmod(a, b, R), w, R)),
+        unsafe_sub(r, uint256_mulmod(uint256_mulmod(a, b, r), w, r)),
         y,
     ]
     at: uint256 = 0

@@ -1,6 +1,8 @@
 """`joynet contracts`: what is deployed, and direct calls."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -36,6 +38,10 @@ def deploy(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Deploy again what is there already.")
     ] = False,
+    srs: Annotated[
+        str | None,
+        typer.Option("--srs", help="Digest of the SRS for InferenceVerifier (proof srs show)."),
+    ] = None,
 ) -> None:
     """Deploy what is missing, wire it up, and write the deployment file.
 
@@ -56,6 +62,8 @@ def deploy(
             if not context.dry_run:
                 session.confirm = lambda plan: out.note(plan.title)
         params = DEVNET if is_devnet else PUBLIC
+        if srs is not None:
+            params = replace(params, tau_powers=_tau_powers(context.home, srs, session.chain_id))
         deployment = deploy_all(session, params, names=names, is_fresh=fresh)
     addresses = {name: c.address for name, c in deployment.contracts.items()}
     result = {
@@ -64,6 +72,17 @@ def deploy(
         "contracts": addresses,
     }
     out.result(result, lambda r: out.table(["contract", "address"], list(addresses.items())))
+
+
+def _tau_powers(home: Path, digest: str, chain_id: int) -> tuple[str, ...]:
+    from joynet_sdk.formats import parse_hex
+    from joynet_sdk.paths import Home
+    from joynet_sdk.proofs.g2 import encode
+    from joynet_sdk.proofs.srs import SrsStore
+
+    found = SrsStore(Home(home).srs).find(parse_hex(digest, 32, "SRS digest"))
+    found.require_chain(chain_id)
+    return tuple(encode(point).hex() for point in found.tau_powers[:13])
 
 
 @app.command()

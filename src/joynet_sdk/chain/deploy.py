@@ -16,6 +16,7 @@ from joynet_sdk.chain.deployments import (
     read_deployment,
     write_deployment,
 )
+from joynet_sdk.chain.development_srs import TAU_POWERS
 from joynet_sdk.errors import ConfigError, InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class Params:
             committee job (docs/spec/committee.md).
         draw_bond, min_bond, gas_allowance: Of a committee job; min_bond also of a proven one.
         verify_gas: What a proof's verification is given.
+        tau_powers: [tau^(2^j)]_2 for j = 0 .. 12 of the SRS that proofs are made with, 128 bytes
+            each in hex (EIP-197).
         circuit_age: How long a circuit must be registered before it may decide a dispute.
         tld_prices: Wei per second of a name under .joy, of 1, 2, 3, 4 and 5 or more characters.
         tld_owner_bps, tld_burn_bps: Split of .joy's rent; the rest is the treasury's.
@@ -75,6 +78,7 @@ class Params:
     gas_allowance: int = JOY // 10
     verify_gas: int = 3_000_000
     circuit_age: int = 7 * DAY  # longer than from a committee's request to the end of its dispute
+    tau_powers: tuple[str, ...] = ()
     tld_prices: tuple[int, ...] = tuple(
         per_year * JOY // (365 * DAY) for per_year in (640, 320, 160, 40, 5)
     )
@@ -100,6 +104,7 @@ DEVNET = Params(
     challenge_window=3_600,
     escalation_window=7_200,
     circuit_age=600,
+    tau_powers=TAU_POWERS,
 )
 
 Addresses = Mapping[str, str]
@@ -150,6 +155,16 @@ def _proofs(p: Params) -> dict[str, int]:
     }
 
 
+def _tau_powers(p: Params) -> list[list[int]]:
+    if not p.tau_powers:
+        raise ConfigError(
+            "InferenceVerifier needs a ceremony's SRS",
+            hint="joynet proof srs import FILE.ptau; joynet contracts deploy --srs DIGEST",
+        )
+    raw = [bytes.fromhex(power) for power in p.tau_powers]
+    return [[int.from_bytes(power[i : i + 32]) for i in range(0, 128, 32)] for power in raw]
+
+
 TABLE = (
     Entry("JoyToken", (), lambda p, a: [p.treasury, p.unbonding_delay]),
     Entry("TldRegistry", (), lambda p, a: [p.treasury]),
@@ -188,6 +203,7 @@ TABLE = (
         ("JoyToken",),
         lambda p, a: [a["JoyToken"], *_committee(p), *_guards(p)],
     ),
+    Entry("InferenceVerifier", (), lambda p, a: [_tau_powers(p), p.link_delay]),
     Entry(
         "ProvenInference",
         ("JoyToken",),
@@ -207,6 +223,7 @@ LINKS = (
     ("ProvenInference", "ModelMarketplace"),
     ("ProvenInference", "ProofOfInference"),
     ("ProvenInference", "InferenceVerifier"),
+    ("InferenceVerifier", "ModelMarketplace"),
 )
 SERVICES = ("NodeCoordinator",)  # admitted to receive and slash provisions of JOY
 TLD = "joy"
@@ -350,6 +367,8 @@ def _params(stored: Mapping[str, Any], deployer: str) -> Params:
     for key, value in stored.items():
         if key in ("treasury", "guardian"):
             values[key] = value or deployer
+        elif key == "tau_powers":
+            values[key] = tuple(value)
         else:
             values[key] = tuple(map(int, value)) if isinstance(value, list) else int(value)
     return Params(**values)

@@ -1,4 +1,4 @@
-"""Help for PoCL, the OpenCL of CPUs: name the processor when its compiler does not know it.
+"""Help for PoCL, the OpenCL of CPUs: its settings, and a name for processors it does not know.
 
 PoCL 3.0, the version on PyPI, carries LLVM 14. On a processor newer than that, LLVM answers
 "generic", and PoCL passes this on to clang, which refuses it for x86-64: no kernel builds
@@ -7,8 +7,13 @@ a plain C string that the device's structure points to, so we point it to a bett
 processor that LLVM 14 knows and whose instruction sets this one has.
 """
 
+import atexit
 import ctypes
-from collections.abc import Iterable
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +22,10 @@ from joynet_sdk.logs import get_logger
 
 log = get_logger(__name__)
 
+# PoCL's own cache is off: a process that dies while writing it leaves programs without kernels,
+# for good; programs.py keeps binaries and checks them. One compilation of a kernel serves groups of
+# every size and is in the program's binary; specialising gains our kernels nothing.
+SETTINGS = {"POCL_KERNEL_CACHE": "0", "POCL_WORK_GROUP_SPECIALIZATION": "0"}
 UNKNOWN = b"generic\0"
 STRUCT_BYTES = 2048  # of PoCL's _cl_device_id that are searched for the pointer
 # LLVM's name -> flags of /proc/cpuinfo for what its compiler emits by itself, best first.
@@ -29,6 +38,38 @@ PROCESSORS: dict[str, str] = {
     "nehalem": "sse4_1 sse4_2 popcnt cx16",
     "x86-64": "sse2",
 }
+
+
+@contextmanager
+def settings() -> Iterator[None]:
+    """Ask for the platforms inside this block: PoCL reads its settings at the first time.
+
+    The files of loaded programs go to a folder of this process: PoCL deletes them with the program,
+    whoever else uses them, so child processes must not inherit it. What the user's environment
+    says comes first.
+    """
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    if "POCL_CACHE_DIR" in os.environ:
+        yield
+        return
+    os.environ["POCL_CACHE_DIR"] = _own_folder()
+    try:
+        yield
+    finally:
+        del os.environ["POCL_CACHE_DIR"]
+
+
+@cache
+def _own_folder() -> str:
+    folder = tempfile.mkdtemp(prefix="joynet-pocl-")
+    atexit.register(_remove, folder, os.getpid())
+    return folder
+
+
+def _remove(folder: str, owner: int) -> None:
+    if os.getpid() == owner:  # not in a fork of the process
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def name_processor(device: Any) -> str | None:

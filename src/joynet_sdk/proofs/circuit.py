@@ -13,6 +13,10 @@ from typing import ClassVar
 VERSION = 1
 MAX_VARIABLES = 24  # of any polynomial: the SRS has at most 2^24 points
 MAX_VALUES = 512
+RECIPE_RANGES = 5
+MAX_RECIPES = 128
+MAX_WIRE = 1024  # positions of one dimension of a convolution
+MAX_PROOF_BYTES = 12_288  # the contract's calldata bound
 MAX_PACKED = 256  # int8 values of a packed input or output
 ONE, GAMMA, GAMMA2, BETA = range(4)  # the values before the first record
 FIRST_VALUE = 4
@@ -62,10 +66,12 @@ class Range:
     count: int = 0
 
     def word(self) -> int:
+        """As it stands in a record: source, start, count."""
         return self.source << 12 | self.start << 6 | self.count
 
     @classmethod
     def of(cls, word: int) -> Range:
+        """The range of a word."""
         return cls(Source(word >> 12), word >> 6 & 63, word & 63)
 
 
@@ -319,10 +325,12 @@ class Circuit:
 
     @property
     def claims_before(self) -> int:
+        """How many claims `before` holds."""
         return sum(isinstance(value, Claim) for value in self.before)
 
     @property
     def claims_after(self) -> int:
+        """How many claims `after` holds."""
         return sum(isinstance(value, Claim) for value in self.after)
 
     @property
@@ -332,6 +340,7 @@ class Circuit:
 
     @property
     def sums(self) -> tuple[Sum, ...]:
+        """The SUM instances, which come first."""
         return tuple(each for each in self.instances if isinstance(each, Sum))
 
     @property

@@ -1,16 +1,11 @@
 """The OpenCL devices of this machine, and which of them works."""
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
 from joynet_sdk.errors import ConfigError, MissingDependencyError, NotFoundError
-from joynet_sdk.paths import Home, home_root
 
 INSTALL = "pip install 'joynet-sdk[proofs]'"
-# One compilation of a kernel serves groups of every size, and is in the program's binary. Without
-# this, PoCL compiles again for each size and position of a launch, and our kernels gain nothing.
-_POCL_SETTINGS = {"POCL_WORK_GROUP_SPECIALIZATION": "0"}
 PREFERENCE = ("GPU", "ACCELERATOR", "CPU", "OTHER")
 
 
@@ -96,24 +91,26 @@ def handles() -> list[tuple[Device, Any]]:
         raise MissingDependencyError("pyopencl", INSTALL) from None
     from joynet_sdk.proofs import _pocl
 
-    for name, value in _POCL_SETTINGS.items():
-        os.environ.setdefault(name, value)
-    # Read when PoCL starts, as the settings are: what it compiles belongs to this home.
-    os.environ.setdefault("POCL_CACHE_DIR", str(Home(home_root(os.environ)).cache / "pocl"))
+    found = []
     try:
-        platforms = pyopencl.get_platforms()
+        with _pocl.settings():
+            for platform in pyopencl.get_platforms():
+                found += [(platform, handle) for handle in _devices_of(platform)]
     except pyopencl.Error as error:
         raise ConfigError(f"no OpenCL implementation answers: {error}", hint=INSTALL) from None
-    found = []
-    for platform in platforms:
-        try:
-            devices = platform.get_devices()
-        except pyopencl.Error:  # a platform whose hardware is absent has none
-            continue
-        for handle in devices:
-            _pocl.name_processor(handle)
-            found.append((_describe(platform, handle), handle))
-    return found
+    for _, handle in found:
+        _pocl.name_processor(handle)
+    return [(_describe(platform, handle), handle) for platform, handle in found]
+
+
+def _devices_of(platform: Any) -> list[Any]:
+    """The devices of a platform; a platform whose hardware is absent has none."""
+    import pyopencl
+
+    try:
+        return list(platform.get_devices())
+    except pyopencl.Error:
+        return []
 
 
 def _describe(platform: Any, handle: Any) -> Device:

@@ -185,5 +185,6 @@ class Evaluation:
         return wire(p, k, q, stride=value.stride, pad=pad)
 
     def _select(self, position: Range, target: Range, indices: Sequence[int]) -> int:
-        rows = eq_table(self.variables(position))
-        return select(rows, eq_table(self.variables(target)), indices)
+        rows = eq_table(self.variables(position), len(indices))
+        targets = eq_table(self.variables(target), max(indices, default=0) + 1)
+        return select(rows, targets, indices)

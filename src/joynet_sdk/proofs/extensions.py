@@ -31,12 +31,13 @@ def eq_bits(point: Point, number: int) -> int:
 
 
 def eq_table(point: Point, size: int | None = None) -> list[int]:
-    """eq(point, i) for i < size (default: the whole cube)."""
-    table = [1]
+    """eq(point, i) for i < size (default: the whole cube); never longer on the way."""
+    table = [1][:size]
     for x in point:
         high = [value * x % R for value in table]
         table = [(value - up) % R for value, up in zip(table, high, strict=True)] + high
-    return table if size is None else table[:size]
+        table = table[:size]
+    return table
 
 
 def less(point: Point, bound: int) -> int:

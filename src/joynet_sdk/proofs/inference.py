@@ -17,9 +17,17 @@ from joynet_sdk.proofs.estimate import Estimate, estimate
 from joynet_sdk.proofs.keys import CircuitKey, Workshop
 from joynet_sdk.proofs.prooffile import ProofFile
 from joynet_sdk.proofs.statement import Statement, circuit_id
+from joynet_sdk.proofs.transcript import keccak256
 from joynet_sdk.proofs.verifier import verify
 from joynet_sdk.qmodel.model import Input
-from joynet_sdk.types import Address, CircuitInfo, Point, ProofAnswer, ProofRequest
+from joynet_sdk.types import (
+    Address,
+    CircuitInfo,
+    CircuitRegistration,
+    Point,
+    ProofAnswer,
+    ProofRequest,
+)
 
 STAGE_TEXTS = {
     "advice": "committing to the model's integers",
@@ -103,6 +111,38 @@ class InferenceProver:
         )
         return self._prove(key, request)
 
+    def registration(
+        self, model: Path, model_id: bytes, publisher: str, verifier: str, chain_id: int
+    ) -> CircuitRegistration:
+        """What `InferenceVerifier.register` takes, the attestation proved for it alone.
+
+        Args:
+            publisher: Who will send it; the proof is nobody else's.
+            verifier: The InferenceVerifier.
+
+        Raises:
+            InvalidInputError: The model cannot be proved; says which part.
+        """
+        key, shop = self.workshop.key(model, fresh=True), self.workshop
+        attestation = key.attestation.descriptor
+        statement = Statement(
+            chain_id=chain_id,
+            verifier=_address(verifier),
+            model_id=model_id,
+            circuit_id=circuit_id(key.weights, attestation, shop.srs_digest),
+            weights=key.weights,
+            descriptor_hash=keccak256(attestation),
+            job_id=0,
+            payee=_address(publisher),
+            salt=key.descriptor_hash,
+            input=ZERO_BYTE,
+            output=ZERO_BYTE,
+        )
+        proof = shop.prove_attestation(key, statement, lambda name: stage(STAGE_TEXTS[name]))
+        return CircuitRegistration(
+            key.circuit_id, key.compiled.descriptor, key.weights, attestation, proof
+        )
+
     def _prove(self, key: CircuitKey, request: ProofRequest) -> ProofFile:
         stage("running the model")
         shop, circuit = self.workshop, key.compiled.circuit
@@ -135,8 +175,11 @@ class InferenceProver:
 
         Raises:
             VerificationError: Something is wrong; says what.
+            ConfigError: It is for a chain where anybody can forge proofs under its SRS.
         """
         statement, circuit = file.statement, decode(file.descriptor)
+        if statement.chain_id:
+            self.workshop.store.require_chain(file.srs_digest, statement.chain_id)
         if circuit_id(statement.weights, file.descriptor, file.srs_digest) != statement.circuit_id:
             raise VerificationError("the circuit id is not that of descriptor, weights and SRS")
         self._check_public(circuit, file)
@@ -176,6 +219,7 @@ class InferenceProver:
                 raise VerificationError(f"the {name} is not the one that was committed to")
 
 
+ZERO_BYTE = b"\0"  # input, and output, of a registration circuit
 _NOBODY = Address("0x" + "00" * 20)
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from joynet_sdk.paths import Home, atomic_write, private_dir
 from joynet_sdk.proofs import g1
 from joynet_sdk.proofs.circuit import Group, width
 from joynet_sdk.proofs.compiler.compile import CompiledModel, Witness, build_witness, compile_model
+from joynet_sdk.proofs.compiler.registration import Attestation, attest
 from joynet_sdk.proofs.msm import Msm
 from joynet_sdk.proofs.prover import Prover, Report
 from joynet_sdk.proofs.runtime import Runtime
@@ -42,6 +44,11 @@ class CircuitKey:
     def descriptor_hash(self) -> bytes:
         """keccak256 of the descriptor."""
         return keccak256(self.compiled.descriptor)
+
+    @cached_property
+    def attestation(self) -> Attestation:
+        """The registration circuit, over the same weights."""
+        return attest(self.compiled)
 
 
 class Workshop:
@@ -79,7 +86,7 @@ class Workshop:
     def runtime(self) -> Runtime:
         """The device, opened at first use."""
         if self._runtime is None:
-            self._runtime = Runtime.open(self._device)
+            self._runtime = Runtime.open(self._device, cache=self._home.cache / "kernels")
         return self._runtime
 
     def srs(self, variables: int) -> Srs:
@@ -140,6 +147,13 @@ class Workshop:
             made = Prover(self.runtime, self.msm(circuit.variables), circuit, key.compiled.weights)
             self._prover = key.circuit_id, made
         return self._prover[1].prove(statement, witness.advice, witness.public, report)
+
+    def prove_attestation(self, key: CircuitKey, statement: Statement, report: Report) -> bytes:
+        """The proof of a registration circuit, made once per model."""
+        made = key.attestation
+        msm = self.msm(made.circuit.variables)
+        prover = Prover(self.runtime, msm, made.circuit, key.compiled.weights)
+        return prover.prove(statement, made.advice, report=report)
 
     def commit(self, values: NDArray[np.int64]) -> g1.G1:
         """The commitment to a padded tensor."""

@@ -67,12 +67,12 @@ class Plan:
     def of(cls, count: int, bits: int) -> "Plan":
         """The cheapest plan for `count` scalars below 2^bits in absolute value.
 
-        A point costs one affine addition a window, a bucket about two XYZZ additions, which take
-        2.5 times as long each.
+        A point costs one affine addition a window; a bucket costs two XYZZ additions, measured as
+        about four affine ones.
         """
         window = min(
             range(MIN_WINDOW, MAX_WINDOW + 1),
-            key=lambda c: -(-(bits + 1) // c) * (count + 5 * 2 ** (c - 1)),
+            key=lambda c: -(-(bits + 1) // c) * (count + 4 * 2 ** (c - 1)),
         )
         buckets = 1 << (window - 1)
         length = max(1, min(1 << ((window + 1) // 2), buckets // 8))

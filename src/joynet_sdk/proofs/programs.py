@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from joynet_sdk.errors import ConfigError, NotFoundError
 from joynet_sdk.logs import get_logger
 from joynet_sdk.paths import Home, atomic_write, home_root
+from joynet_sdk.progress import stage
 from joynet_sdk.proofs import _pocl
 from joynet_sdk.proofs.devices import Device
 
@@ -51,11 +52,9 @@ class ProgramCache:
         if key not in self._programs:
             source = source_of(names)
             path = self._path(names, source, options)
-            program = self._load(path, options)
-            if program is None:
-                program = self._build(source, options, names)
-                _save(path, program)
-            self._programs[key] = program
+            self._programs[key] = self._load(path, options) or self._build(
+                path, source, options, names
+            )
         return self._programs[key]
 
     def _path(self, names: tuple[str, ...], source: str, options: str) -> Path:
@@ -66,6 +65,7 @@ class ProgramCache:
         return self.folder / f"{names[-1]}-{hashlib.sha256(text.encode()).hexdigest()[:32]}.bin"
 
     def _load(self, path: Path, options: str) -> "pyopencl.Program | None":
+        """The program whose binary is at `path`; None when there is none that works."""
         import pyopencl
 
         try:
@@ -77,15 +77,24 @@ class ProgramCache:
             log.warning("cached kernel binary is damaged; building again", path=str(path))
             return None
         try:
-            program = pyopencl.Program(self._context, [self._handle], [binary])
-            program.build(options)
+            program = self._from_binary(binary, options)
         except pyopencl.Error as error:
             log.warning("device refuses a cached kernel binary; building again", error=str(error))
             return None
         self.loaded += 1
         return program
 
-    def _build(self, source: str, options: str, names: tuple[str, ...]) -> "pyopencl.Program":
+    def _from_binary(self, binary: bytes, options: str) -> "pyopencl.Program":
+        import pyopencl
+
+        program = pyopencl.Program(self._context, [self._handle], [binary])
+        program.build(options)
+        return program
+
+    def _build(
+        self, path: Path, source: str, options: str, names: tuple[str, ...]
+    ) -> "pyopencl.Program":
+        """Compile, keep the binary at `path`, and go on with what later runs will load."""
         import pyopencl
 
         if not self._handle.compiler_available:
@@ -94,14 +103,31 @@ class ProgramCache:
                 f"{self.folder}",
                 hint="joynet proof kernels build, where its tool-chain is installed",
             )
+        stage(f"compiling kernels for {self._device.kind} (once): {names[-1]}")
         try:
-            program = pyopencl.Program(self._context, source)
-            program.build(options, cache_dir=str(self.folder / "pyopencl"))
+            binary, kernels = self._compile(source, options)
+            program = self._from_binary(binary, options)
         except pyopencl.Error as error:
             what = f"{', '.join(names)} on {self._device.name}"
             raise ConfigError(f"cannot compile {what}: {error}") from None
+        if program.kernel_names != kernels:
+            raise ConfigError(f"{self._device.name} gives a binary of {path.name} without kernels")
+        atomic_write(path, hashlib.sha256(binary).digest() + binary)
         self.built += 1
         return program
+
+    def _compile(self, source: str, options: str) -> tuple[bytes, str]:
+        """A program's binary and its kernels. The program itself is gone when this returns.
+
+        PoCL removes the files of a program with it, also those that the same program loaded from
+        its binary uses.
+        """
+        import pyopencl
+
+        program = pyopencl.Program(self._context, source)
+        program.build(options, cache_dir=str(self.folder / "pyopencl"))
+        (binary,) = cast("list[bytes]", program.get_info(pyopencl.program_info.BINARIES))
+        return binary, program.kernel_names
 
 
 def kernel_names() -> list[str]:
@@ -138,10 +164,3 @@ def _folder() -> Traversable:
     if not checkout.is_dir():
         raise ConfigError("the OpenCL kernels are missing: this installation is damaged")
     return checkout
-
-
-def _save(path: Path, program: "pyopencl.Program") -> None:
-    import pyopencl
-
-    (binary,) = cast("list[bytes]", program.get_info(pyopencl.program_info.BINARIES))
-    atomic_write(path, hashlib.sha256(binary).digest() + binary)

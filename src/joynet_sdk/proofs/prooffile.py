@@ -6,6 +6,8 @@ from typing import Any
 from joynet_sdk.errors import InvalidInputError, VerificationError
 from joynet_sdk.formats import canonical_json, parse_canonical_json, parse_hex
 from joynet_sdk.proofs import g1
+from joynet_sdk.proofs.circuit import Io
+from joynet_sdk.proofs.codec import decode as decode_descriptor
 from joynet_sdk.proofs.statement import Statement
 from joynet_sdk.proofs.transcript import keccak256
 
@@ -94,8 +96,11 @@ class ProofFile:
             name: g1.decode(take(name, 64))
             for name in ("weights", "inputCommitment", "outputCommitment")
         }
+        # not by the commitment: the identity commits to zeros
+        circuit = decode_descriptor(descriptor)
         committed = {
-            name: points[f"{name}Commitment"] != g1.IDENTITY for name in ("input", "output")
+            "input": circuit.input.kind is Io.COMMITTED,
+            "output": circuit.output.kind is Io.COMMITTED,
         }
         statement = Statement(
             chain_id=_number(document.pop("chainId")),

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
+
 from joynet_sdk.proofs import g1
 from joynet_sdk.proofs.circuit import (
     FIRST_VALUE,
@@ -52,8 +54,9 @@ class Prover:
         self._msm = msm
         self._scheme = TwoTierProver(DeviceEngine(msm))
         self._circuit = circuit
-        self._weights = weights
-        self._weights_vector = FrVector.from_small(runtime, weights)
+        self._reach = _reach(circuit)
+        self._weights = self._extended(Group.W, weights)
+        self._weights_vector = FrVector.from_small(runtime, self._weights)
 
     def commit(self, values: Integers) -> g1.G1:
         """The commitment of small integers."""
@@ -76,7 +79,9 @@ class Prover:
         """
         circuit, transcript = self._circuit, statement.transcript()
         report("advice")
-        integers = {Group.W: self._weights, Group.A: advice, **(public or {})}
+        given = {Group.A: advice, **(public or {})}
+        integers = {group: self._extended(group, values) for group, values in given.items()}
+        integers[Group.W] = self._weights
         vectors: dict[Group, FrVector] = {
             group: FrVector.from_small(self._runtime, values)
             for group, values in integers.items()
@@ -141,6 +146,11 @@ class Prover:
             [list(message) for message in second.messages],
             opening,
         ).encode()
+
+    def _extended(self, group: Group, values: Integers) -> Integers:
+        """A group with zeros as far as claims reach."""
+        missing = self._reach.get(group, 0) - len(values)
+        return np.pad(values, (0, missing)) if missing > 0 else values
 
     def _inverses(self, tables: DeviceTables) -> FrVector:
         """Group H."""
@@ -221,6 +231,15 @@ class Prover:
             found[group] = FrVector.zeros(self._runtime, witness.vectors[group].length)
             found[group].accumulate_eq(parts)
         return found
+
+
+def _reach(circuit: Circuit) -> dict[Group, int]:
+    """Per group where the last slot of its claims ends."""
+    ends: dict[Group, int] = {}
+    for claim in circuit.claims:
+        end = claim.slot + 1 << circuit.length(claim.recipe)
+        ends[claim.group] = max(ends.get(claim.group, 0), end)
+    return ends
 
 
 def _products(

@@ -9,9 +9,13 @@ from joynet_sdk.errors import InvalidInputError
 from joynet_sdk.proofs.circuit import (
     FIRST_VALUE,
     MAX_PACKED,
+    MAX_PROOF_BYTES,
+    MAX_RECIPES,
     MAX_VALUES,
     MAX_VARIABLES,
+    MAX_WIRE,
     ONE,
+    RECIPE_RANGES,
     Block,
     Circuit,
     Claim,
@@ -39,6 +43,7 @@ from joynet_sdk.proofs.circuit import (
     Wire,
     Zero,
 )
+from joynet_sdk.proofs.opening import PROOF_BYTES as OPENING_BYTES
 
 MIN_VARIABLES = 4  # of the opening
 
@@ -62,8 +67,11 @@ class _Rules:
         _require(1 <= c.rho <= MAX_VARIABLES, f"{c.rho} variables rho")
         self._check_io(c.input, "input", tokens=True)
         self._check_io(c.output, "output", tokens=False)
+        size = 32 * c.proof_words + OPENING_BYTES
+        _require(size <= MAX_PROOF_BYTES, f"a proof of {size} bytes")
+        _require(len(c.recipes) <= MAX_RECIPES, f"{len(c.recipes)} recipes")
         for recipe in c.recipes:
-            _require(len(recipe) <= 5, f"a recipe of {len(recipe)} ranges")
+            _require(len(recipe) <= RECIPE_RANGES, f"a recipe of {len(recipe)} ranges")
             for part in recipe:
                 self._check_range(part)
                 _require(part.count >= 1, "an empty range in a recipe")
@@ -168,6 +176,7 @@ class _Rules:
             self._check_range(part, before=before)
             _require(part.source is not Source.NONE, "a missing range")
             _require(1 <= size <= 1 << part.count, f"WIRE over {size} of {1 << part.count}")
+            _require(size <= MAX_WIRE, f"WIRE over {size}")
         _require(value.stride >= 1, "WIRE of stride 0")
         _require(value.size_k >= 1, "WIRE of no k")
         k = value.k
@@ -177,6 +186,7 @@ class _Rules:
         self._check_range(k, before=before)
         if k.source is not Source.NONE:
             _require(value.size_k <= 1 << k.count, f"WIRE over {value.size_k} of {1 << k.count}")
+            _require(value.size_k <= MAX_WIRE, f"WIRE over {value.size_k}")
 
     def _check_packed(self, recipe: int, shape: IoShape, *, before: bool) -> None:
         self._check_recipe(recipe, before=before)

@@ -188,6 +188,7 @@ SELFTESTS: list[Check] = [
     Check("vectors", selftest_protocol.check_vectors),
     Check("sumcheck", selftest_protocol.check_sumcheck),
     Check("logup", selftest_protocol.check_logup),
+    Check("tables", selftest_protocol.check_tables),
     Check("keccak", selftest_protocol.check_keccak),
     Check("srs", selftest_protocol.check_srs),
 ]

@@ -74,6 +74,18 @@ def check_logup(runtime: Runtime) -> None:
     expect_equal("table inverses", logup.table_inverses(denominator, counts).to_ints(), shares)
 
 
+def check_tables(runtime: Runtime) -> None:
+    """tables.cl: the table of variables 2 and 0, spread over four variables."""
+    table = elements(6, 4)
+    source, out = FrVector.from_ints(runtime, table), FrVector.empty(runtime, 16)
+    places = runtime.upload(np.array([2, 0], np.uint32))
+    kernel = runtime.kernel("table_spread", "bn254_field", "tables")
+    arguments = (source.buffer, np.uint32(0), out.buffer, places, np.uint32(2), np.uint32(16))
+    runtime.launch(kernel, 64, *arguments, group=64)
+    expected = [table[(i >> 2 & 1) + 2 * (i & 1)] for i in range(16)]
+    expect_equal("spread table", out.to_ints(), expected)
+
+
 def check_keccak(runtime: Runtime) -> None:
     """keccak.cl, at lengths around its block of 136 bytes."""
     for length in (0, 32, 135, 136, 137):

@@ -87,11 +87,7 @@ class Srs:
             ConfigError: It is one.
         """
         if self.is_development and chain_id not in DEVELOPMENT_CHAIN_IDS:
-            raise ConfigError(
-                f"the SRS 0x{self.digest[:4].hex()}.. is for development, chain {chain_id} is not "
-                f"a development chain ({DEVELOPMENT_CHAIN_IDS[0]} to {DEVELOPMENT_CHAIN_IDS[-1]})",
-                hint="joynet proof srs import FILE.ptau",
-            )
+            raise _unsafe(self.digest, chain_id)
 
 
 class SrsStore:
@@ -182,6 +178,19 @@ class SrsStore:
             return TwoTierVerifier(_tau_powers(development_tau(DEVELOPMENT_SEED)))
         return self.find(digest).verifier()
 
+    def require_chain(self, digest: bytes, chain_id: int) -> None:
+        """Refuse a development SRS, here or not, for a chain that is not a development chain.
+
+        Raises:
+            ConfigError: It is one.
+            NotFoundError: It is not here, and is not the common development SRS.
+        """
+        common = digest == development_digest()
+        if common and chain_id not in DEVELOPMENT_CHAIN_IDS:
+            raise _unsafe(digest, chain_id)
+        if not common:
+            self.find(digest).require_chain(chain_id)
+
     def import_ptau(self, runtime: Runtime, source: Path, power: int | None = None) -> Srs:
         """Verify a ceremony's file and keep its first powers.
 
@@ -227,6 +236,14 @@ def development_tau(seed: str) -> int:
 
 
 @cache
+def _unsafe(digest: bytes, chain_id: int) -> ConfigError:
+    return ConfigError(
+        f"the SRS 0x{digest[:4].hex()}.. is for development, chain {chain_id} is not "
+        f"a development chain ({DEVELOPMENT_CHAIN_IDS[0]} to {DEVELOPMENT_CHAIN_IDS[-1]})",
+        hint="joynet proof srs import FILE.ptau",
+    )
+
+
 def development_digest() -> bytes:
     """Digest of the common development SRS."""
     tau = development_tau(DEVELOPMENT_SEED)

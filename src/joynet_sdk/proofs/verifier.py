@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from joynet_sdk.errors import VerificationError
 from joynet_sdk.proofs import g1
-from joynet_sdk.proofs.circuit import Circuit, Group, Io, Recipe
+from joynet_sdk.proofs.circuit import Circuit, Group, Io, Recipe, Tokens
 from joynet_sdk.proofs.codec import decode
 from joynet_sdk.proofs.evaluation import Evaluation, unpack
 from joynet_sdk.proofs.extensions import R, eq, eq_bits
@@ -102,7 +102,10 @@ def verify(descriptor: bytes, statement: Statement, proof: bytes, opening: Openi
 
 
 def _check_public(circuit: Circuit, statement: Statement) -> None:
-    """Lengths of packed tensors; commitments only where the circuit has them, on the curve."""
+    """Lengths of packed tensors; commitments only where the circuit has them, on the curve.
+
+    Token ids fit the vocabulary's variables.
+    """
     for name, shape, packed, commitment in (
         ("input", circuit.input, statement.input, statement.input_commitment),
         ("output", circuit.output, statement.output, statement.output_commitment),
@@ -117,6 +120,10 @@ def _check_public(circuit: Circuit, statement: Statement) -> None:
             raise VerificationError(f"a commitment to a packed {name}")
         if not g1.is_on_curve(commitment):
             raise VerificationError(f"the commitment to the {name} is not on the curve")
+    largest = max(unpack(circuit.input, statement.input), default=0)
+    for value in circuit.before + circuit.after:
+        if isinstance(value, Tokens) and largest >> value.vocabulary.count:
+            raise VerificationError(f"token id {largest} is outside of the vocabulary")
 
 
 @dataclass

@@ -167,7 +167,13 @@ def start(env, *argv):
     return subprocess.Popen(command, env={**environment, **env}, **pipes)
 
 
-DEPLOYED = ["JoyToken", "TldRegistry", "PermaNetDomainRegistry", "PermaNetResolver"]
+DEPLOYED = [
+    "JoyToken",
+    "TldRegistry",
+    "PermaNetDomainRegistry",
+    "PermaNetSubnames",
+    "PermaNetResolver",
+]
 
 
 def test_deploy_killed_in_the_middle_is_finished_by_resume(joynet, alice, home, env, session):

@@ -10,6 +10,8 @@ TRANSACTIONS = [
     (["payment", "deposit", "3"], "JoyToken.approve", "0"),
     (["domain", "register", "dryrun.joy"], "PermaNetDomainRegistry.commit", "0"),
     (["contracts", "call", "JoyToken", "approve", BOB, "5", "--send"], "JoyToken.approve", "0"),
+    (["domain", "reverse", "set", ""], "PermaNetResolver.setName", "0"),
+    (["dao", "delegate", BOB], "JoyToken.delegate", "0"),
     (["contracts", "deploy", "--fresh"], "deploy JoyToken", None),
 ]
 

@@ -82,7 +82,7 @@ CASES = {
         ("domain", "resolve", "nobody.joy"), 5, "not_found", ("name: nobody.joy",), "register"
     ),
     "unknown TLD": Case(
-        ("domain", "show", "alice.nope"), 5, "not_found", ("TLD: nope",), "domain check"
+        ("domain", "show", "alice.nope"), 5, "not_found", ("TLD: nope",), "tld list"
     ),
     "name that is none": Case(
         ("domain", "check", "alice"), 2, "invalid_input", ("'alice'", "label.tld"), ""

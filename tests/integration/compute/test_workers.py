@@ -47,7 +47,7 @@ def digits(tmp_path):
 @pytest.fixture
 def digits_manifest():
     return manifest_of(
-        Engine(name="qmodel", profile="qmodel/1"),
+        Engine(name="qmodel", profile="qmodel/2"),
         InputSpec(kind="tensor", dtype="int8", shape=[64]),
         OutputSpec(kind="logits", dtype="int8", shape=[10]),
         "exact",

@@ -9,13 +9,20 @@ MODEL = "0x" + "5a" * 32
 
 def test_a_names_life(alice, person):
     quote = alice.ask("domain", "check", "Alice.JOY")
+    rent, gas = int(quote["rent_wei"]), int(quote["gas_fee_wei"])
     assert quote == {
         "name": "alice.joy",
         "available": True,
-        "rent_wei": quote["rent_wei"],
+        "refusal": None,
+        "rent_wei": str(rent),
+        "premium_wei": "0",
+        "total_wei": str(rent),
+        "gas_fee_wei": str(gas),
         "duration_s": YEAR,
+        "permanent": False,
+        "warnings": ["'Alice.JOY' is written 'alice.joy'"],
     }
-    rent = int(quote["rent_wei"])
+    assert 0 < gas < 10**16
     assert 4.9 * JOY < rent <= 5 * JOY
 
     before = alice.joy()
@@ -35,9 +42,14 @@ def test_a_names_life(alice, person):
         "owner": alice.address,
         "address": alice.address,
         "model": "0x" + "6b" * 32,
+        "model_cid": records["model_cid"],
         "endpoint": "https://example.org",
+        "rpc": None,
         "payto": None,
+        "contenthash": None,
+        "source": None,
     }
+    assert records["model_cid"].startswith("bafkrei")
     cleared = alice.ask("domain", "set", "alice.joy", "endpoint", "")
     assert cleared["endpoint"] is None
 
@@ -58,7 +70,7 @@ def test_a_names_life(alice, person):
 def test_what_people_read(alice):
     text = alice.joynet("domain", "check", "alice.joy").stdout
     assert text.startswith("alice.joy is free: 4.99")
-    assert text.strip().endswith("JOY for 365 days")
+    assert "JOY for 365 days\ngas about 0.0" in text
     alice.ask("domain", "register", "alice.joy")
     assert f"alice.joy belongs to {alice.address} until 20" in (
         alice.joynet("domain", "show", "alice.joy").stdout

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
+from joynet_sdk.errors import InvalidInputError
 from joynet_sdk.proofs import circuit as c
 from joynet_sdk.proofs.circuit import (
     Block,
@@ -52,7 +53,11 @@ class Builder:
         self._others: list[c.Instance] = []
 
     def recipe(self, *ranges: Range) -> int:
-        """The number of a point; empty ranges drop out, neighbours join."""
+        """The number of a point; empty ranges drop out, neighbours join.
+
+        Raises:
+            InvalidInputError: It has more parts than a record holds.
+        """
         joined: list[Range] = []
         for part in ranges:
             last = joined[-1] if joined else None
@@ -62,6 +67,11 @@ class Builder:
                 joined[-1] = replace(last, count=last.count + part.count)
             else:
                 joined.append(part)
+        if len(joined) > c.RECIPE_RANGES:
+            raise InvalidInputError(
+                f"a tensor that is read in {len(joined)} parts, expected at most {c.RECIPE_RANGES}",
+                hint="its views mix too many sides",
+            )
         return self._recipes.setdefault(tuple(joined), len(self._recipes))
 
     def claim(self, place: Place, *ranges: Range) -> int:

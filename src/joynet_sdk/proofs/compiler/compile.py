@@ -12,7 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from joynet_sdk.errors import InvalidInputError
-from joynet_sdk.proofs.circuit import Circuit, Group, Io
+from joynet_sdk.proofs.circuit import (
+    FIRST_VALUE,
+    MAX_PROOF_BYTES,
+    MAX_RECIPES,
+    MAX_VALUES,
+    MAX_VARIABLES,
+    Circuit,
+    Group,
+    Io,
+)
 from joynet_sdk.proofs.codec import encode
 from joynet_sdk.proofs.compiler.context import Compiler, Relation, Run
 from joynet_sdk.proofs.compiler.layout import Integers, Layout, Tensor, pad
@@ -22,8 +31,10 @@ from joynet_sdk.proofs.compiler.requantise import RowSpace, pack
 from joynet_sdk.proofs.compiler.requantise import fill as fill_rows
 from joynet_sdk.proofs.compiler.tables import RANGE_12, TableSet, TableSpec
 from joynet_sdk.proofs.compiler.weights import Weight
+from joynet_sdk.proofs.opening import PROOF_BYTES as OPENING_BYTES
 from joynet_sdk.proofs.rules import check
 from joynet_sdk.qmodel.model import QModel
+from joynet_sdk.qmodel.ops import Op
 
 
 @dataclass(frozen=True)
@@ -85,8 +96,10 @@ def compile_model(model: QModel, batch: int = 1) -> CompiledModel:
     compiler.read_constants()
     relations = [relation_of(compiler, op) for op in model.ops]
     spaces = pack(compiler.layout, compiler.blocks)
-    for relation in relations:
-        relation.relate(compiler)
+    for relation, op in zip(relations, model.ops, strict=True):
+        _relate(compiler, relation, op)
+    if not compiler.weights:
+        raise InvalidInputError("the model has no weights: there is nothing to commit to")
     output = enter_output(compiler)
     bind_output(compiler)
     for space in spaces:
@@ -94,6 +107,7 @@ def compile_model(model: QModel, batch: int = 1) -> CompiledModel:
     check_input(compiler)
     compiler.tables.build(compiler.builder)
     circuit = compiler.builder.build(given, output)
+    _check_size(circuit)
     check(circuit)
     weights = np.zeros(compiler.layout.span(Group.W), np.int64)
     for each in compiler.weights:
@@ -114,6 +128,30 @@ def compile_model(model: QModel, batch: int = 1) -> CompiledModel:
         compiler.q_bits,
         compiler.tensors,
     )
+
+
+def _relate(compiler: Compiler, relation: Relation, op: Op) -> None:
+    """Write an op's relations; errors name the op."""
+    try:
+        relation.relate(compiler)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{op.name} ({op.kind}): {error}", hint=error.hint) from None
+
+
+def _check_size(circuit: Circuit) -> None:
+    """Refuse a model that is too large for one circuit, in words about models."""
+    values = FIRST_VALUE + len(circuit.before) + len(circuit.after)
+    for found, most, what in (
+        (values, MAX_VALUES, "values"),
+        (len(circuit.recipes), MAX_RECIPES, "points"),
+        (max(circuit.variables, circuit.rounds), MAX_VARIABLES, "variables"),
+        (32 * circuit.proof_words + OPENING_BYTES, MAX_PROOF_BYTES, "bytes of proof"),
+    ):
+        if found > most:
+            raise InvalidInputError(
+                f"the model's circuit needs {found} {what}, expected at most {most}",
+                hint="prove a model with fewer or smaller layers",
+            )
 
 
 def build_witness(compiled: CompiledModel, x: NDArray[Any]) -> Witness:

@@ -22,6 +22,7 @@ from joynet_sdk.proofs.compiler.layout import (
 from joynet_sdk.proofs.compiler.requantise import MultiplierTerms, Rows
 from joynet_sdk.proofs.compiler.tables import RANGE_12, TableSet, TableSpec
 from joynet_sdk.proofs.compiler.weights import INT8, Kind, Weight, weight
+from joynet_sdk.proofs.compiler.widths import q_bits_of
 from joynet_sdk.qmodel.model import QModel
 from joynet_sdk.qmodel.ops import SHIFT, TABLES
 
@@ -61,7 +62,7 @@ class Compiler:
 
     def __post_init__(self) -> None:
         self.builder = Builder(self.layout)
-        self.q_bits = max(9, *(bounds.q_bits for bounds in self.model.bounds.values()))
+        self.q_bits = q_bits_of(self.model)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """A tensor's shape, batch included."""
@@ -91,12 +92,22 @@ class Compiler:
         """A column of group A."""
         return self.layout.column(Group.A, bits, name)
 
-    def rows(self, name: str, table: str, multiplier: MultiplierTerms) -> Rows:
-        """Rows for a requantised output, which lies there from now on."""
-        count = sum(width(side) for side in self.made_shape(name))
-        made = Rows(name, count, self.clamp(table), multiplier)
+    def rows(
+        self,
+        name: str,
+        table: str,
+        multiplier: MultiplierTerms,
+        shape: tuple[int, ...] | None = None,
+    ) -> Rows:
+        """Rows for a requantised output, which lies there from now on.
+
+        Args:
+            shape: How it lies, batch included; the tensor's own shape by default.
+        """
+        shape = shape or self.made_shape(name)
+        made = Rows(name, sum(width(side) for side in shape), self.clamp(table), multiplier)
         self.blocks.append(made)
-        self.produce(name, made.place("Y"))
+        self.tensors[name] = dense(name, made.place("Y"), shape)
         return made
 
     def clamp(self, table: str) -> TableSpec:
@@ -120,23 +131,23 @@ class Compiler:
                 f"{name}: a view across sides that are no powers of two cannot be proved here",
                 hint="only a gemm over all of its values can read it",
             )
-        single = [
-            Range(part.source, part.start + (0 if part.source is Source.BITS else i), 1)
-            for part in point
-            for i in range(part.count)
-        ]
-        if tensor.lead:
-            single = single[: len(tensor.variables)]
-        physical = [bits(tensor.base >> i & 1) for i in range(tensor.bits)]
-        for variable, part in zip(tensor.variables, single, strict=True):
-            physical[variable] = part
-        return self.read_block(tensor, *physical)
+        return self.read_at(tensor, singles(*point), {})
 
-    def read_block(self, tensor: Tensor, *point: Range) -> int:
-        """The value of a tensor's block at a point of the block's variables."""
+    def read_at(self, tensor: Tensor, point: Sequence[Range], rest: Mapping[int, Range]) -> int:
+        """The value of a tensor at single variables.
+
+        Args:
+            point: For each of its variables; along `lead` it is the same anyway.
+            rest: For variables of its block that the tensor holds constant.
+        """
+        variables = tensor.variables or []
+        point = point[: len(variables)] if tensor.lead else point
+        physical = [bits(tensor.base >> i & 1) for i in range(tensor.bits)]
+        for variable, part in (*zip(variables, point, strict=True), *rest.items()):
+            physical[variable] = part
         if tensor.place is None:
-            return self.builder.value(Input(self.builder.recipe(*point)))
-        return self.builder.claim(tensor.place, *point)
+            return self.builder.value(Input(self.builder.recipe(*physical)))
+        return self.builder.claim(tensor.place, *physical)
 
     def produce(self, name: str, place: Place) -> None:
         """Say where an op's output lies."""
@@ -181,3 +192,12 @@ class Run:
         y = np.clip(q, *TABLES[table])
         self.blocks[name] = y.ravel()
         self.rows[name] = (acc.ravel(), multiplier.ravel(), y.ravel())
+
+
+def singles(*point: Range) -> list[Range]:
+    """Ranges of one variable each."""
+    return [
+        Range(part.source, part.start + (0 if part.source is Source.BITS else i), 1)
+        for part in point
+        for i in range(part.count)
+    ]

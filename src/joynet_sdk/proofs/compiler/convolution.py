@@ -1,13 +1,13 @@
 """ACC(o, y, x) - b(o) [y < Y][x < X] = sum_{q, c, k} W(o, c, k) a(c, q) wire_y wire_x.
 
-Variables r: qx, qy, channel of the group, kx, ky. The group's number is fixed by rho.
+Variables r: qx, qy, channel of the group, kx, ky, group, the last one by eq to the output's.
 """
 
 from dataclasses import replace
 
 import numpy as np
 
-from joynet_sdk.proofs.circuit import Range, Term, Wire, r, rho, width
+from joynet_sdk.proofs.circuit import Eq, Range, Term, Wire, r, rho, width
 from joynet_sdk.proofs.compiler.builder import Builder
 from joynet_sdk.proofs.compiler.context import Compiler, Run
 from joynet_sdk.proofs.compiler.layout import Integers, pad, padded_shape, whole
@@ -35,7 +35,7 @@ class Convolution:
         return [Term(1, builder.claim(whole(self._multiplier), point))]
 
     def relate(self, compiler: Compiler) -> None:
-        """One sum over input positions, channels of a group and the kernel."""
+        """One sum over input positions, channels, kernel and groups."""
         builder, op = compiler.builder, self._op
         _, height, across = self._in
         _, out_height, out_across = self._out
@@ -48,18 +48,23 @@ class Convolution:
         py = rho(px.count, width(out_height))
         output = rho(self._area, outputs)
         above = self._area + outputs
-        group = rho(above - width(op.groups), width(op.groups))
         batch = rho(above, self._rows.bits - above)
+        group = r(ky.start + ky.count, width(op.groups))
+        fixed_group = rho(above - group.count, group.count)
         acc = builder.claim(self._rows.place("ACC"), rho(0, self._rows.bits))
         bias = builder.claim(whole(self._bias), output)
         masks = inside(builder, py, out_height) + inside(builder, px, out_across)
-        weight = builder.claim(whole(self._weight), kx, ky, channel, output)
+        in_group = rho(self._area, outputs - group.count)
+        weight = builder.claim(whole(self._weight), kx, ky, channel, in_group, group)
         given = compiler.read(op.input, qx, qy, channel, group, batch)
         across_wire = Wire(px, kx, qx, op.strides[1], op.pads[1], out_across, op.kernel[1], across)
         height_wire = Wire(py, ky, qy, op.strides[0], op.pads[0], out_height, op.kernel[0], height)
-        wiring = builder.define([Term(1, builder.value(across_wire), builder.value(height_wire))])
+        wires = [builder.value(across_wire), builder.value(height_wire)]
+        if group.count:
+            wires.append(builder.value(Eq(fixed_group, group)))
+        wiring = builder.define([Term(1, *wires)])
         builder.sum(
-            ky.start + ky.count,
+            group.start + group.count,
             [Term(1, acc), product(builder, [bias, *masks], -1)],
             [Term(1, weight, given, wiring)],
         )

@@ -42,7 +42,7 @@ class Normalisation:
         self._brackets = limbs_of(_widest(self._side, op.epsilon))
         names = ("acc", "q", "y", *names_of("rem", REMAINDER_LIMBS))
         row_names = (
-            *("S", "V", "R2"),
+            *("S", "V", "square"),
             *names_of("R", ROOT_LIMBS),
             *names_of("below", self._brackets),
             *names_of("above", self._brackets),
@@ -103,7 +103,7 @@ class Normalisation:
         names = [name for name in self._rows if name != "S"]
         value = {name: builder.claim(whole(self._rows[name]), r(0, down)) for name in names}
         root = builder.define(number_of(value, "R", ROOT_LIMBS))
-        squared = value["R2"]
+        squared = value["square"]
         builder.zero(down, [Term(1, squared), Term(-1, root, root)])
         spread = builder.define([Term(1, value["V"]), Term(self._op.epsilon)])
         below = number_of(value, "below", self._brackets, -1)
@@ -111,7 +111,7 @@ class Normalisation:
         builder.zero(down, [Term(TOP), Term(-1, squared, spread), *below])
         upper = [Term(1, squared, spread), Term(2, root, spread), Term(1, spread)]
         builder.zero(down, [*upper, Term(-TOP - 1), *above])
-        queries = [_small(compiler, value[name]) for name in names if name not in ("V", "R2")]
+        queries = [_small(compiler, value[name]) for name in names if name not in ("V", "square")]
         compiler.lookups(down, queries, f"{self._op.name}.rows")
 
     def fill(self, run: Run) -> None:
@@ -129,7 +129,7 @@ class Normalisation:
         y = np.clip(q, *TABLES[op.table])
         values = {"acc": acc, "q": q, "y": y}
         values |= split("rem", rounded - (q << LAYERNORM_SHIFT), REMAINDER_LIMBS)
-        rows = {"S": total, "V": spread, "R2": root * root}
+        rows = {"S": total, "V": spread, "square": root * root}
         limbs = split("R", root, ROOT_LIMBS)
         widened = spread + op.epsilon
         limbs |= split("below", TOP - root * root * widened, self._brackets)

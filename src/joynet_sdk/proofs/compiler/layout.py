@@ -67,16 +67,21 @@ class Tensor:
     Attributes:
         root: Name of the op, input or constant that the block belongs to.
         place: Where the block lies; None for the packed input, which lies in no group.
-        bits: Variables of the block.
+        sides: Dims of the block, outermost first; padded, they are 2^bits elements.
         positions: For each element its position in the block.
         lead: Sides in front along which the tensor is the same: the batch, for a constant.
     """
 
     root: str
     place: Place | None
-    bits: int
+    sides: tuple[int, ...]
     positions: Integers
     lead: tuple[int, ...] = ()
+
+    @property
+    def bits(self) -> int:
+        """Variables of the block."""
+        return sum(width(side) for side in self.sides)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -128,7 +133,7 @@ def dense(root: str, place: Place | None, shape: tuple[int, ...]) -> Tensor:
     sides = padded_shape(shape)
     size = int(np.prod(sides))
     positions = np.arange(size, dtype=np.int64).reshape(sides)
-    return Tensor(root, place, width(size), positions[tuple(slice(0, side) for side in shape)])
+    return Tensor(root, place, shape, positions[tuple(slice(0, side) for side in shape)])
 
 
 @dataclass

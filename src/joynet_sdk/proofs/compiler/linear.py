@@ -1,30 +1,37 @@
 """Constant weights over the last axis: ACC(s, o) - b(o) = sum_i W(o, i) a(s, i)."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from joynet_sdk.errors import InvalidInputError
-from joynet_sdk.proofs.circuit import Term, r, rho, width
+from joynet_sdk.proofs.circuit import Term, r, rho
 from joynet_sdk.proofs.compiler.builder import Builder
 from joynet_sdk.proofs.compiler.context import Compiler, Run
-from joynet_sdk.proofs.compiler.layout import Integers, Tensor, pad, whole
+from joynet_sdk.proofs.compiler.features import features_of
+from joynet_sdk.proofs.compiler.layout import Integers, pad, whole
 from joynet_sdk.proofs.compiler.weights import BIAS, INT8, MULTIPLIER
-from joynet_sdk.qmodel.ops import Gemm
+from joynet_sdk.qmodel.model import QModel
+from joynet_sdk.qmodel.ops import Gemm, View, inputs_of
 
 
 class Linear:
-    """A gemm of the model. A vector may lie anyhow in its block: then the weights lie alike."""
+    """A gemm of the model. Its features may lie anyhow in their block: the weights lie alike."""
 
     def __init__(self, compiler: Compiler, op: Gemm) -> None:
         self._op = op
-        self._tensor = compiler.tensors[op.input]
-        self._scattered = self._tensor.variables is None
-        values = _scatter(compiler, op, self._tensor) if self._scattered else op.weight
-        self._weight = compiler.constant(f"{op.name}.weight", INT8, values)
-        flat = (1 << width(len(op.weight)), -1)
-        self._weights: Integers = pad(values).reshape(flat)
-        self._bias = compiler.constant(f"{op.name}.bias", BIAS, op.bias)
-        self._multiplier = compiler.constant(f"{op.name}.multiplier", MULTIPLIER, op.multiplier)
-        self._rows = compiler.rows(op.name, op.table, self._multiplier_terms)
+        self._features = features_of(compiler, op)
+        self._out = split_by_readers(compiler.model, op)
+        weights = self._features.scatter(op)
+        spread = weights.reshape(*self._out, *weights.shape[1:])
+        self._weight = compiler.constant(f"{op.name}.weight", INT8, spread)
+        bias, multiplier = op.bias.reshape(self._out), op.multiplier.reshape(self._out)
+        self._bias = compiler.constant(f"{op.name}.bias", BIAS, bias)
+        self._multiplier = compiler.constant(f"{op.name}.multiplier", MULTIPLIER, multiplier)
+        made = compiler.made_shape(op.name)
+        shape = (*made[:-1], *self._out)
+        self._rows = compiler.rows(op.name, op.table, self._multiplier_terms, shape)
+        lies = compiler.tensors[op.name]
+        compiler.tensors[op.name] = replace(lies, positions=lies.positions.reshape(made))
 
     def _multiplier_terms(self, builder: Builder) -> list[Term]:
         bits = self._multiplier.bits
@@ -37,47 +44,33 @@ class Linear:
         acc = builder.claim(self._rows.place("ACC"), rho(0, out + outer))
         bias = builder.claim(whole(self._bias), rho(0, out))
         weight = builder.claim(whole(self._weight), r(0, inner), rho(0, out))
-        if self._scattered:
-            given = compiler.read_block(self._tensor, r(0, inner), rho(out, outer))
-        else:
-            given = compiler.read(self._op.input, r(0, inner), rho(out, outer))
+        given = self._features.read(compiler, r(0, inner), rho(out, outer))
         builder.sum(inner, [Term(1, acc), Term(-1, bias)], [Term(1, weight, given)])
 
     def fill(self, run: Run) -> None:
         """Padded rows multiply what their padding holds."""
         op = self._op
-        if self._scattered:
-            block = run.blocks[self._tensor.root]
-            given = block.reshape(-1, self._weights.shape[1])
-            given = given if len(self._tensor.shape) > 1 else given[0]
-        else:
-            given = run.padded(op.input)
-        acc = multiply(given, self._weights.T) + pad(op.bias)
-        multiplier = np.broadcast_to(pad(op.multiplier), acc.shape)
-        run.requantise(op.name, acc, multiplier, op.table)
+        weights = self._features.scatter(op)
+        weights = pad(weights.reshape(*self._out, *weights.shape[1:]))
+        weights = weights.reshape(1 << self._bias.bits, -1)
+        acc = multiply(self._features.padded(run), weights.T)
+        acc += pad(op.bias.reshape(self._out)).ravel()
+        multiplier = pad(op.multiplier.reshape(self._out)).ravel()
+        run.requantise(op.name, acc, np.broadcast_to(multiplier, acc.shape), op.table)
 
 
-def _scatter(compiler: Compiler, op: Gemm, tensor: Tensor) -> Integers:
-    """Weights that lie like a vector of features lies in its block: (out, sides of the block).
-
-    Raises:
-        InvalidInputError: The features are not all of the block, or differ within a batch.
-    """
-    root = compiler.tensors[tensor.root]
-    sides, lead = root.shape, compiler.lead
-    mixed = tensor.shape[:-1] != lead or sides[: len(lead)] != lead
-    features = tensor.positions.reshape(-1, op.weight.shape[1])[0]
-    inside = np.arange(1 << root.bits).reshape([1 << width(side) for side in sides])
-    inside = inside[(0,) * len(lead)][tuple(slice(0, side) for side in sides[len(lead) :])]
-    if mixed or not np.array_equal(np.sort(features), np.sort(inside, axis=None)):
-        raise InvalidInputError(
-            f"{op.name} (gemm) reads {op.input}, a view across sides that are no powers of two: "
-            "this cannot be proved",
-            hint="a gemm over all values of one input can be",
-        )
-    weights = np.zeros((len(op.weight), 1 << root.bits), np.int64)
-    weights[:, features] = op.weight
-    return weights[:, inside.ravel()].reshape(len(op.weight), *sides[len(lead) :])
+def split_by_readers(model: QModel, op: Gemm) -> tuple[int, ...]:
+    """Dims of the op's channels: those of the views that read it, if all split them alike."""
+    channels = len(op.weight)
+    readers = [other for other in model.ops if op.name in inputs_of(other)]
+    outer = model.shapes[op.name][:-1]
+    splits = {
+        other.split[len(outer) :]
+        if isinstance(other, View) and other.split[: len(outer)] == outer
+        else (channels,)
+        for other in readers
+    }
+    return splits.pop() if len(splits) == 1 else (channels,)
 
 
 def multiply(left: Integers, right: Integers) -> Integers:

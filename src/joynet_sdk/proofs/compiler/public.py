@@ -29,7 +29,7 @@ def enter_input(compiler: Compiler) -> IoShape:
     """How the input enters the statement; int8 values become a tensor.
 
     Raises:
-        InvalidInputError: It has too many dims, or too many token ids.
+        InvalidInputError: It has too many token ids.
     """
     given = compiler.model.input
     shape = compiler.lead + given.shape
@@ -53,24 +53,27 @@ def enter_output(compiler: Compiler) -> IoShape:
 
 
 def _shape(compiler: Compiler, shape: tuple[int, ...], group: Group) -> IoShape:
-    dims = _three(shape)
-    if prod(dims) <= MAX_PACKED:
+    dims, is_dense = _three(shape)
+    if prod(dims) <= MAX_PACKED and is_dense:
         return IoShape(Io.PACKED, dims)
     count = sum(width(side) for side in dims)
     compiler.public[group] = compiler.layout.column(group, count, group.name)
     return IoShape(Io.COMMITTED, dims)
 
 
-def _three(shape: Sequence[int]) -> tuple[int, ...]:
-    """At most three dims that lie alike: sides of 1 drop out, outer ones join powers of two."""
+def _three(shape: Sequence[int]) -> tuple[tuple[int, ...], bool]:
+    """At most three dims that lie alike, and whether they hold nothing else.
+
+    Sides of 1 drop out. More than three are joined from the outside on; a side that is no power
+    of two brings its padding with it.
+    """
     dims = [side for side in shape if side > 1]
+    is_dense = True
     while len(dims) > 3:
-        if dims[1] & dims[1] - 1:
-            raise InvalidInputError(
-                f"a public tensor of shape {tuple(shape)} cannot be proved, expected at most 3 dims"
-            )
-        dims[:2] = [dims[0] * dims[1]]
-    return tuple(dims) or (1,)
+        inner = 1 << width(dims[1])
+        is_dense = is_dense and inner == dims[1]
+        dims[:2] = [dims[0] * inner]
+    return tuple(dims) or (1,), is_dense
 
 
 def check_input(compiler: Compiler) -> None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from joynet_sdk.errors import InvalidInputError
 from joynet_sdk.proofs.circuit import (
     Block,
     Circuit,
@@ -51,13 +50,7 @@ class Attestation:
 
 
 def attest(compiled: CompiledModel) -> Attestation:
-    """The registration circuit of a compiled model.
-
-    Raises:
-        InvalidInputError: The model has no weights, so that there is nothing to register.
-    """
-    if not compiled.tensors_of_weights:
-        raise InvalidInputError("a model without weights cannot be registered")
+    """The registration circuit of a compiled model."""
     return _Registration(compiled.tensors_of_weights, compiled.weights).build()
 
 

@@ -60,6 +60,8 @@ class TableSet:
     def count(self, advice: Integers, uses: Iterable[tuple[TableSpec, Integers]]) -> None:
         """Write the multiplicities of these lookups (their v) into group A."""
         for spec, values in uses:
+            if not values.size:
+                continue
             column, specs = self.columns[spec.bits]
             start = column.offset + (specs.index(spec) << spec.bits)
             rows = np.bincount((values - spec.lowest).ravel(), minlength=1 << spec.bits)

@@ -1,0 +1,87 @@
+"""Powers of tau in G2 of the common development SRS, for InferenceVerifier on development chains.
+
+Whoever reads its public seed knows tau: proofs under it prove nothing to a stranger. The SRS itself
+is made by `proofs.srs`; a test compares the two. EIP-197: x.im, x.re, y.im, y.re, in hex.
+"""
+
+TAU_POWERS: tuple[str, ...] = (
+    (
+        "0561d93c9b4e684b1bc4299d49fa7f34cb82a27c719714ace0ed68897485125f"
+        "2b28c9e5e465c5892f9b5bdf3283306ab4e8a7b863b92a3b04c414a71202468d"
+        "2bd7f1d1978f45aed3a5d0014af473e9e2d54f9be9cb5de8ee75b0b9451fd80c"
+        "185213eaf1888c3df05f76a5266b095323fa4462a2d3b651f77833b789210fd3"
+    ),
+    (
+        "0599d634031393c5d7f33cfe48476bf00ff62bfeab968ad5831775f35e747dd7"
+        "1dd223ccd8659e6e3f2283ffd121cbf16dfdc4d3ec46ac934ae8cd97b5aaa167"
+        "1f08de13099514bdc60199e3f43b257e6679b5589927503e194c0f86fe5158da"
+        "13ba5d009c7af9ccf11e4255b82698123a5d5e23d5efd715980eca6ae424a693"
+    ),
+    (
+        "0316021d8e7c8664474019a987fd0d6893b483995e21b08fec357c1ee854ca10"
+        "1b761dae28d1f1c10bffbbefd77dcda9ee1c11f80482424d6d4c5e4285f8c474"
+        "2f65a93fe7ca84dc94820f9b845a72ab5204eb4dd8c7884e8e9ebd49f1d772ee"
+        "2131a576c4832a073eea627a01b1480f7f779a09f0a6372101f34fb7532cff43"
+    ),
+    (
+        "1c7e49bfeaee6da49ca22b5a57ee4f10e6962a7d373906b51cfc9a248c825d15"
+        "1f1670956face2b364b91aab4e48b589565c3334475f88c3ece8637ff39a7c08"
+        "153d49629310b6b4d932243b31e3ffc4b170d157d70d8af68e2e25c9f0896874"
+        "086cc4ff3f1d7249c3cdc5a539524afc8321065e5f8f1bf8bca8a7f82a0fcc17"
+    ),
+    (
+        "28e4da12e0a64aefbf5a3d9abb11e1292e5fbcbe586f719b2ef8888c8aa34ca2"
+        "04dda7d1775ef905d35524cdec5a367ef7c9f20ab11f6e6dea7800482c4419fd"
+        "16bcc23fadc572da8a211fae6abfb6bd4897f89bcae111e12891b6707788e81b"
+        "1e85045eaf16ace040bad16a0aa61ccd592eb957cd48acbdde3bcc372b07d606"
+    ),
+    (
+        "1b59c47064a616280711b060cdd1bfe2f3cc5831ec9e17cb03299e1f76791691"
+        "26e9e1d74172248592aa17d22cf2cc836a0a8c842d029e55cf0f5fea87f1f6a7"
+        "1f91d298250e40765255d95abb44cc870054c1edc6c335d8ee7d68aebd1bdd2b"
+        "1d2bb698e969309dce59eb1e923bb476b308cb9cff35af71aadc9c1ac0d2aded"
+    ),
+    (
+        "00893c5ec5a2740a46eb216a55f3f76c5a3c719b565a0980da3c23de11a7d709"
+        "25b6a357b76ebbf8a045be33df448f9aef0e5a3e6f9e1722fadea92cd68f27b2"
+        "032998beaffc660a484b37e4b213a9eedffa000b14d7116947d8f7622469cb69"
+        "2a71cfc4985c9b67544d50252e99fbbc8ea7b49e869f43d62ab8776b72bd7a04"
+    ),
+    (
+        "17afe4921ab0f7aaabe3f041f7dafaf9c5be6ff4447a2d95693ae0e3e41cc3a3"
+        "0454feef68ba504d6860f3be8921d80fe3a652b14efa3e1bad91dbd89a13a471"
+        "275de76c2eb1469082ddd5bbf864b5b7bb8cee32168ecbece027a44275b6f993"
+        "25ac1e94d4e3c851d4fba73a869c46aa0a64a5dd15f589e6d8af7d10ffe8eb09"
+    ),
+    (
+        "2ad94ad43331a2b514b1a8ce063cbd167dcb841b2ad8a3d0b06d59da987d159f"
+        "2d8fa2f7644f17cf5d100258cfdfc691da68be859a2a3ec0e859ff6e8b7024b4"
+        "29592cd2eb9d3d77f810d22ddcd6bd310c43852fd7407ae0c76a67b6a111473c"
+        "2636d2ec1dbc2cdc11dfd05a8beb332e48df33bddb870da3f55cfc2fa578c716"
+    ),
+    (
+        "0e9deb29bb3c3731503220a4878efd469732f072a943815fe31fbc6e2d8395bf"
+        "118252b8b0cb066beff57fb3d1f3c792f5df7e918b5a73205b5015c54bde6a0b"
+        "1e964c15545bccfa5c29389689f8a5dab52ef624197e7955a4fd810287562ecf"
+        "2c70391ab2abef50e5c8f2e797106ba57bd4f6bdd8442c26441c010a05b943b8"
+    ),
+    (
+        "1d4f6a9c12eb1d6fe5b43e8df5c1c2482241e4d08334d04d7b79db09813b07e8"
+        "01b084bafadc80790589a9e86d5cbc15c962815d29c95f1f8d175f5a430fe254"
+        "250971b1389176bfd95694b79cee6fc86269c5d1bfe70d89bd597f3ba452c709"
+        "1102acadc2a33f9d93d4fdc870c03ed3da1fea022a3fe783d980527cee50b441"
+    ),
+    (
+        "267a3fb0605f35fceb4061c1220f89c500d677e45b0dd0c5a327d5a12ee40076"
+        "0c636ca911894ade1a4905cc84bdab30cfe98d649c9b5a8ccb6c37f3867a60c1"
+        "0ab332ba464c41a938b8563ee4605bb69d08f4ccdcdb95cd3a28d4e617d8e96d"
+        "1b16ce86184a0e6548d12e0374942a8d57f79204acc5352a2e49171adfc30366"
+    ),
+    (
+        "0511ac6bc0adfff6d7994a5692193f88cd9ccdffe800373a523e67ed8d01c36c"
+        "04ec1141dc0d228f9eeb0a271d39f0d382e27fb99e5e9384d18eceac189abdef"
+        "1fe88ea2f8d7ca37bd23ee2cbe0cd2169c70a2a2411eed34d1093444f6df457d"
+        "0e7a959bbab03b936b32a1b4771e5f06562cd3264c4e1d2831f2021268eb4088"
+    ),
+)
+"""[tau^(2^j)]_2 for j = 0 .. 12."""
