@@ -26,7 +26,7 @@ from joynet_sdk.inference.prover import Prover
 from joynet_sdk.inference.service import Inference, NodeClient, Result
 from joynet_sdk.models import Models
 from joynet_sdk.nodes import Nodes
-from joynet_sdk.paths import Home, home_root
+from joynet_sdk.paths import Home, home_root, private_dir
 from joynet_sdk.payments import Payments
 from joynet_sdk.proving import UNPUBLISHED, Located, Proving
 from joynet_sdk.storage.blocks import DiskBlockStore
@@ -198,11 +198,14 @@ class AsyncJoyNet:
         """The files of a model: a path, or a published model whose blocks are in the store."""
         if (path := Path(ref)).exists():
             return Located(UNPUBLISHED, path)
+        if len(path.parts) > 1 or path.suffix == ".safetensors":  # no name, CID or id has these
+            raise NotFoundError("model file", ref, hint="joynet model quantize FILE.onnx")
         model_id = self.inference.resolve(ref)
         target = self.home / "models" / model_id.hex()
         if not target.exists():  # written whole, verified
             try:
                 manifest = load_manifest(self.store, model_id)
+                private_dir(target.parent)
                 export_model(self.store, manifest, target)
             except NotFoundError as error:
                 raise NotFoundError(

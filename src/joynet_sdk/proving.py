@@ -12,18 +12,19 @@ from joynet_sdk.types import Point
 VERIFIER = "InferenceVerifier"
 REGISTER = "proof.register"
 UNPUBLISHED = bytes(32)
+HOW_TO_BIND = "the proof of a job can be checked there: joynet infer run REF INPUT --verify zk"
 
 
 class Prover(Protocol):
     """The machine's prover; `proofs.inference.InferenceProver` in use."""
 
-    def estimate(self, model: Path) -> Any:
-        """What a proof of the model will take."""
+    def estimate(self, model: Path, batch: int = 1) -> Any:
+        """What a proof of the model will take, for `batch` inputs."""
 
     def input_of(self, model: Path) -> Any:
         """What the model reads."""
 
-    def prove_offline(self, model: Path, model_id: bytes, data: bytes) -> Any:
+    def prove_offline(self, model: Path, model_id: bytes, data: bytes, batch: int = 1) -> Any:
         """A proof file that is bound to no job."""
 
     def check(self, file: Any) -> None:
@@ -35,7 +36,9 @@ class Prover(Protocol):
     def circuit(self, model: Path) -> Any:
         """The circuit's id and sizes."""
 
-    def registration(self, model: Path, publisher: str, verifier: str, chain_id: int) -> Any:
+    def registration(
+        self, model: Path, model_id: bytes, publisher: str, verifier: str, chain_id: int
+    ) -> Any:
         """What the publisher hands in: descriptors, commitment, attestation's proof."""
 
 
@@ -68,22 +71,24 @@ class Proving:
     ) -> None:
         self._chain, self._flows, self._prover, self._locate = chain, flows, prover, locate
 
-    def estimate(self, ref: str) -> Any:
-        """Time, memory, size and gas of a proof, before any work."""
-        return self._prover.estimate(self._locate(ref).folder)
+    def estimate(self, ref: str, batch: int = 1) -> Any:
+        """Time, memory, size and gas of a proof of `batch` inputs, before any work."""
+        return self._prover.estimate(self._locate(ref).folder, batch)
 
     def input_of(self, ref: str) -> Any:
         """What a model reads: `qmodel.Input`."""
         return self._prover.input_of(self._locate(ref).folder)
 
-    def prove(self, ref: str, data: bytes) -> Any:
+    def prove(self, ref: str, data: bytes, batch: int = 1) -> Any:
         """Run a model and prove its output; the file is bound to no job.
 
         Args:
-            data: The input's bytes: int8 values, or u16 token ids.
+            data: The input's bytes: int8 values, or u16 token ids, little-endian.
+            batch: How many inputs `data` holds, one after the other. Chains know no proofs of
+                more than one.
         """
         model = self._locate(ref)
-        return self._prover.prove_offline(model.folder, model.model_id, data)
+        return self._prover.prove_offline(model.folder, model.model_id, data, batch)
 
     def verify(self, file: Any, ref: str | None = None) -> None:
         """Check a proof file, and when a model is given, that it is about that model.
@@ -99,17 +104,19 @@ class Proving:
         """Ask the chain's InferenceVerifier about a proof that was made for it.
 
         Raises:
-            InvalidInputError: The proof is bound to another chain or contract.
+            InvalidInputError: The proof is bound to no chain, or to another chain or contract.
         """
+        statement = file.statement
+        if statement.chain_id == 0:
+            raise InvalidInputError("the proof is bound to no chain", hint=HOW_TO_BIND)
         chain = self._chain()
         contract = chain.contract(VERIFIER)
-        statement = file.statement
         here = chain.chain_id, contract.address.lower()
         if (statement.chain_id, "0x" + statement.verifier.hex()) != here:
             raise InvalidInputError(
                 f"the proof is bound to chain {statement.chain_id} and verifier "
                 f"0x{statement.verifier.hex()}, this is chain {here[0]} and {here[1]}",
-                hint="a proof of `proof prove --onchain` can be checked there",
+                hint=HOW_TO_BIND,
             )
         return bool(contract.call("verify", _as_struct(statement), file.proof))
 
@@ -158,7 +165,11 @@ class Proving:
         chain = self._chain()
         contract = chain.contract(VERIFIER)
         made = self._prover.registration(
-            model.folder, chain.account.address, contract.address, chain.chain_id
+            model.folder,
+            model.model_id,
+            chain.account.address,
+            contract.address,
+            chain.chain_id,
         )
         args = {
             "model_id": model.model_id.hex(),

@@ -57,6 +57,8 @@ MINILM_FILES = (
 )
 CLIENT, PUBLISHER, OPERATOR = "quickstart", "publisher", "node-operator"
 STAKE, NODE_PRICE = 1_000 * JOY, JOY // 100
+PROOF_FEE = JOY // 10  # wei of JOY that a node asks for a proof
+PROOF_S = 600  # from a request to its deadline: a first proof compiles kernels
 PRICES = {"digits": JOY // 100, "minilm": JOY // 50}
 READY_S = 90.0
 MAX_NODES = 21
@@ -72,12 +74,14 @@ class Options:
         byzantine: How many of them answer wrongly.
         lite: Only the digits model, which needs no torch.
         keep: Leave the network up.
+        zk: Register the digits' circuit too, and have an answer proved.
     """
 
     nodes: int = 3
     byzantine: int = 0
     lite: bool = False
     keep: bool = False
+    zk: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a network whose majority lies, or that is too small or large.
@@ -124,6 +128,7 @@ class Report:
     nodes: list[dict[str, Any]] = field(default_factory=list)
     digits: dict[str, Any] = field(default_factory=dict)
     minilm: dict[str, Any] = field(default_factory=dict)
+    proved: dict[str, Any] = field(default_factory=dict)
     slashed: list[dict[str, Any]] = field(default_factory=list)
     earned: list[dict[str, Any]] = field(default_factory=list)
     receipts: list[str] = field(default_factory=list)
@@ -226,6 +231,8 @@ class Quickstart:
         self._start_nodes(nodes)
         digits = self._infer_digits()
         minilm = None if self._options.lite else self._infer_minilm()
+        if self._options.zk:
+            self._prove_digits(nodes, models["digits"])
         if self._options.byzantine:
             self._slash(digits)
         self._settle(nodes, models, [r for r in (digits, minilm) if r])
@@ -359,6 +366,8 @@ class Quickstart:
             bootstrap=(*seeds, *others),
             quota_bytes=10**10,
             fault=node.fault,
+            proof_fee=PROOF_FEE,
+            proof_seconds=PROOF_S,
         )
 
     async def _wait_for_models(self, node: _Node) -> None:
@@ -443,6 +452,34 @@ class Quickstart:
             "price_wei": str(result.price),
         }
         return result
+
+    def _prove_digits(self, nodes: list[_Node], model_id: ModelId) -> None:
+        """Register the circuit of the digits, wait until a node offers proofs, buy one."""
+        self._tell("registering the circuit of digits.joy, which proves its weights in range")
+        circuit = self._publisher.proving.register("digits.joy")
+        for node in nodes:  # what was compiled and computed here need not be again
+            for folder in ("cache", "srs"):
+                if (self._home / folder).exists():
+                    shutil.copytree(self._home / folder, node.home / folder, dirs_exist_ok=True)
+        honest = [node.node_id for node in nodes if not node.fault]
+        self._tell("nodes compile the circuit and offer proofs")
+        contract = self._client.chain.contract("ProvenInference")
+        deadline = time.monotonic() + PROOF_S
+        while all(contract.call("terms", n, model_id)["circuit_id"] != circuit for n in honest):
+            if time.monotonic() > deadline:
+                raise UnavailableError(
+                    f"no node offers proofs after {PROOF_S} s", hint="see the nodes' logs"
+                )
+            time.sleep(0.5)
+        self._tell(f"inferring {SAMPLE.name} on digits.joy, one node proves its answer")
+        data = SAMPLE.read_bytes()
+        result = self._client.infer("digits.joy", data, verify="zk", only=list(map(str, honest)))
+        self.report.proved = {
+            **result.decoded.value,
+            "summary": result.decoded.summary,
+            "price_wei": str(result.price),
+            "circuit": "0x" + circuit.hex(),
+        }
 
     # --- the liar ---------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """`joynet proof estimate|prove|verify|check|show|register`."""
 
 import json
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,32 +17,41 @@ if TYPE_CHECKING:
 Ref = Annotated[
     str, typer.Argument(help="A QModel file, or a published model: name, CID or 0x id.")
 ]
+MOST_SHOWN = 16
 File = Annotated[Path, typer.Argument(help="A file written by proof prove.")]
 
 
-def estimate(ref: Ref) -> None:
+def estimate(
+    ref: Ref,
+    batch: Annotated[
+        int, typer.Option("--batch", min=1, help="Inputs of one proof, as in prove --batch.")
+    ] = 1,
+) -> None:
     """Time, memory, proof size and gas of a proof, before any work.
 
     Examples:
       joynet proof estimate digits.joy
-      joynet proof estimate model.safetensors --json
+      joynet proof estimate model.safetensors --batch 16 --json
     """
     with open_joynet("Estimating") as joynet:
-        found = joynet.proving.estimate(ref)
+        found = joynet.proving.estimate(ref, batch)
     result = {
         "cpu_s": round(found.cpu_s, 3),
         "memory_bytes": found.memory_bytes,
         "proof_bytes": found.proof_bytes,
-        "gas": found.gas,
+        "gas": found.gas if batch == 1 else None,  # chains register circuits of one input
         "variables": found.variables,
         "claims": found.claims,
     }
 
     def human(_: dict[str, Any]) -> None:
+        if batch > 1:
+            out.line(f"inputs  {batch} in one proof")
         out.line(f"time    about {found.cpu_s:.2f} CPU-seconds on this device")
         out.line(f"memory  about {found.memory_bytes / 1e6:,.0f} MB")
         out.line(f"proof   {found.proof_bytes:,} bytes, {found.claims} claims")
-        out.line(f"gas     about {found.gas:,} to check it on chain")
+        if batch == 1:
+            out.line(f"gas     about {found.gas:,} to check it on chain")
 
     out.result(result, human)
 
@@ -52,6 +62,9 @@ def prove(
     target: Annotated[
         Path | None, typer.Option("--out", help="Write the proof file here [INPUT.proof].")
     ] = None,
+    is_batch: Annotated[
+        bool, typer.Option("--batch", help="INPUT is a list of inputs: one proof for all of them.")
+    ] = False,
 ) -> None:
     """Run a model on this machine and prove its output; the proof is bound to no job.
 
@@ -60,20 +73,25 @@ def prove(
     Examples:
       joynet proof prove digits.joy seven.json
       joynet proof prove model.safetensors seven.json --out seven.proof
+      joynet proof prove model.safetensors hundred.json --batch
     """
     from joynet_sdk.paths import atomic_write
 
     path = target or source.with_suffix(".proof")
     stop_if_dry_run(f"prove {ref} on {source} and write {path}", file=str(path))
     with open_joynet("Proving") as joynet:
-        data = _input(joynet, ref, source)
-        file = joynet.proving.prove(ref, data)
+        batch, data = _inputs(joynet, ref, source, is_batch=is_batch)
+        file = joynet.proving.prove(ref, data, batch)
     raw = file.encode()
     atomic_write(path, raw, mode=0o644)
-    result = {"file": str(path), "bytes": len(raw), **_described(file)}
+    result = {"file": str(path), "bytes": len(raw), "inputs": batch, **_described(file)}
 
     def human(_: dict[str, Any]) -> None:
-        out.line(f"output  {result['output_values']}")
+        size = len(file.output) // batch
+        for at in range(0, size * min(batch, MOST_SHOWN), size):
+            out.line(f"output  {_shown(file.output[at : at + size])}")
+        if batch > MOST_SHOWN:
+            out.line(f"        and {batch - MOST_SHOWN} more")
         out.line(f"proof   {path} ({len(file.proof):,} bytes of proof)")
         out.note("not bound to a job; not zero-knowledge: proofs reveal something of the weights")
 
@@ -154,13 +172,19 @@ def show(file: File) -> None:
     Examples:
       joynet proof show seven.proof
     """
-    out.result(_described(_read(file)))
+    claimed = _described(_read(file))
+
+    def human(_: dict[str, Any]) -> None:
+        for name, value in claimed.items():
+            if name != "output":  # its values are there too
+                out.line(f"{name:<13}  {value}")
+        out.note("not checked: joynet proof verify FILE")
+
+    out.result(claimed, human)
 
 
 def _described(file: "ProofFile") -> dict[str, Any]:
     statement = file.statement
-    values = [byte - 256 if byte > 127 else byte for byte in file.output]
-    shown = str(values) if len(values) <= 16 else f"{values[:8]} and {len(values) - 8} more"
     return {
         "model_id": "0x" + statement.model_id.hex(),
         "circuit_id": "0x" + statement.circuit_id.hex(),
@@ -168,10 +192,16 @@ def _described(file: "ProofFile") -> dict[str, Any]:
         "job": str(statement.job_id) if file.is_bound else "not bound to a job",
         "chain_id": str(statement.chain_id),
         "payee": "0x" + statement.payee.hex(),
+        "input_bytes": len(file.input),
         "output": "0x" + file.output.hex(),
-        "output_values": shown,
+        "output_values": _shown(file.output),
         "proof_bytes": len(file.proof),
     }
+
+
+def _shown(output: bytes) -> str:
+    values = [byte - 256 if byte > 127 else byte for byte in output]
+    return str(values) if len(values) <= 16 else f"{values[:8]} and {len(values) - 8} more"
 
 
 def _read(path: Path) -> "ProofFile":
@@ -184,24 +214,35 @@ def _read(path: Path) -> "ProofFile":
         return ProofFile.decode(source.read(MAX_FILE_BYTES + 1))
 
 
-def _input(joynet: "JoyNet", ref: str, source: Path) -> bytes:
-    """The input's bytes, from JSON integers of the model's shape."""
+def _inputs(joynet: "JoyNet", ref: str, source: Path, *, is_batch: bool) -> tuple[int, bytes]:
+    """How many inputs there are and their bytes, from JSON integers of the model's shape."""
     import numpy as np
 
     from joynet_sdk.errors import InvalidInputError, NotFoundError
+    from joynet_sdk.formats import check_json_depth
 
     if not source.is_file():
         raise NotFoundError("input", str(source))
     spec = joynet.proving.input_of(ref)
-    count = int(np.prod(spec.shape))
-    expected = f"expected JSON with {count:,} integers for {spec.dtype.name} {list(spec.shape)}"
+    size = prod(spec.shape)
+    top = spec.vocab - 1 if spec.kind == "tokens" else 127
+    low = 0 if spec.kind == "tokens" else -128
+    lists = "lists of " if is_batch else ""
+    expected = (
+        f"expected JSON with {lists}{size:,} integers from {low} to {top}, {list(spec.shape)}"
+    )
     try:
-        values = np.asarray(json.loads(source.read_bytes()))
+        raw = source.read_bytes()
+        check_json_depth(raw)
+        values = np.asarray(json.loads(raw))
     except ValueError as error:
         raise InvalidInputError(f"{source} is no JSON array ({error}), {expected}") from None
-    if values.size != count or values.dtype.kind not in "iu":
-        raise InvalidInputError(f"{source} is {values.dtype} {values.shape}, {expected}")
-    limits = np.iinfo(spec.dtype)
-    if values.min() < limits.min or values.max() > limits.max:
+    count = len(values) if is_batch and values.ndim else 1
+    if values.size != count * size or not values.size or values.dtype.kind not in "iu":
+        raise InvalidInputError(
+            f"{source} is {values.dtype} {list(values.shape)}, {expected}",
+            hint=f"an integer is the real value / {spec.scale}" if spec.scale else "",
+        )
+    if values.min() < low or values.max() > top:
         raise InvalidInputError(f"{source} spans {values.min()} to {values.max()}, {expected}")
-    return bytes(values.astype(spec.dtype).tobytes())
+    return count, values.astype(spec.dtype).tobytes()

@@ -26,6 +26,9 @@ def quickstart(
     lite: Annotated[
         bool, typer.Option("--lite", help="Only the digits model, without torch.")
     ] = False,
+    zk: Annotated[
+        bool, typer.Option("--zk", help="Register a circuit too, and have an answer proved.")
+    ] = False,
     down: Annotated[bool, typer.Option("--down", help="End a network that was kept.")] = False,
 ) -> None:
     """Run a whole network on this machine: chain, nodes, models, names, inference, payment.
@@ -37,6 +40,7 @@ def quickstart(
     Examples:
       joynet quickstart
       joynet quickstart --byzantine 1
+      joynet quickstart --zk
       joynet quickstart --keep
       joynet quickstart --down
     """
@@ -48,7 +52,7 @@ def quickstart(
         stopped = network.down(home)
         out.result({"stopped": stopped}, lambda _: out.line(f"stopped {len(stopped)} nodes"))
         return
-    options = network.Options(nodes, byzantine, lite, keep)
+    options = network.Options(nodes, byzantine, lite, keep, zk)
     stop_if_dry_run(f"run a network of {nodes} nodes below {home}")
     with out.progress("Starting", total=None) as bar:
 
@@ -75,6 +79,12 @@ def _print(report: "Report", keep: bool, home: Path) -> None:
     if report.minilm:
         out.line(f"minilm.joy says: {report.minilm['summary']}")
         out.line(f"  one node, with a receipt, for {format_joy(int(report.minilm['price_wei']))}")
+    if report.proved:
+        out.line(f"digits.joy proves: {report.proved['summary']}")
+        out.line(
+            "  one node proved it and a contract checked the proof, for "
+            f"{format_joy(int(report.proved['price_wei']))}"
+        )
     for slash in report.slashed:
         out.line(f"node {slash['node_id']} lied and lost {format_joy(int(slash['amount_wei']))}")
     out.line()
@@ -112,6 +122,8 @@ def _print_next(keep: bool, home: Path, sample: Path, receipts: list[str]) -> No
     out.line("type next:")
     if keep:
         out.line(f"  {joynet} infer run digits.joy {sample} --verify redundant:3")
+        out.line(f"  {joynet} proof register digits.joy --account publisher")
+        out.line(f"  {joynet} infer run digits.joy {sample} --verify zk   # once registered")
         out.line(f"  {joynet} domain resolve digits.joy")
         out.line(f"  {joynet} quickstart --down")
     else:

@@ -203,7 +203,12 @@ TABLE = (
         ("JoyToken",),
         lambda p, a: [a["JoyToken"], *_committee(p), *_guards(p)],
     ),
-    Entry("InferenceVerifier", (), lambda p, a: [_tau_powers(p), p.link_delay]),
+    Entry("CircuitLibrary", (), lambda p, a: []),
+    Entry(
+        "InferenceVerifier",
+        ("CircuitLibrary", "ModelMarketplace"),
+        lambda p, a: [a["CircuitLibrary"], a["ModelMarketplace"], _tau_powers(p)],
+    ),
     Entry(
         "ProvenInference",
         ("JoyToken",),
@@ -223,7 +228,6 @@ LINKS = (
     ("ProvenInference", "ModelMarketplace"),
     ("ProvenInference", "ProofOfInference"),
     ("ProvenInference", "InferenceVerifier"),
-    ("InferenceVerifier", "ModelMarketplace"),
 )
 SERVICES = ("NodeCoordinator",)  # admitted to receive and slash provisions of JOY
 TLD = "joy"

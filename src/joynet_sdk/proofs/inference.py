@@ -68,9 +68,9 @@ class InferenceProver:
         """What a model reads."""
         return self.workshop.load(model)[1].input
 
-    def estimate(self, model: Path) -> Estimate:
-        """What a proof of a model will take on this device."""
-        key = self.workshop.key(model)
+    def estimate(self, model: Path, batch: int = 1) -> Estimate:
+        """What a proof of a model will take on this device, for `batch` inputs."""
+        key = self.workshop.key(model, batch=batch)
         return estimate(key.compiled, self.workshop.msm(key.compiled.circuit.variables))
 
     def commit(self, shape: Sequence[int], data: bytes) -> Point:
@@ -96,9 +96,17 @@ class InferenceProver:
         made = self._prove(key, request)
         return ProofAnswer(made.output, made.statement.output_commitment, made.proof)
 
-    def prove_offline(self, model: Path, model_id: bytes, data: bytes) -> ProofFile:
-        """A proof that is bound to no job: job 0, nobody paid, a salt of its own."""
-        key = self.workshop.key(model)
+    def prove_offline(self, model: Path, model_id: bytes, data: bytes, batch: int = 1) -> ProofFile:
+        """A proof that is bound to no job: job 0, nobody paid, a salt of its own.
+
+        Args:
+            data: The inputs of the batch, one after the other.
+
+        Raises:
+            InvalidInputError: The input is not the model's, or a batch of it cannot be proved.
+        """
+        key = self.workshop.key(model, batch=batch)
+        _check_dense(key)
         request = ProofRequest(
             chain_id=0,
             verifier=_NOBODY,
@@ -164,9 +172,8 @@ class InferenceProver:
         )
         proof = shop.prove(key, statement, witness, lambda name: stage(STAGE_TEXTS[name]))
         output = witness.output or _dense(circuit.output, witness.public[Group.Y])
-        return ProofFile(
-            statement, key.compiled.descriptor, shop.srs_digest, request.input, output, proof
-        )
+        given = witness.input or request.input
+        return ProofFile(statement, key.compiled.descriptor, shop.srs_digest, given, output, proof)
 
     def check(self, file: ProofFile) -> None:
         """Check a proof file: the proof, and that input and output are those of the statement.
@@ -183,12 +190,11 @@ class InferenceProver:
         if circuit_id(statement.weights, file.descriptor, file.srs_digest) != statement.circuit_id:
             raise VerificationError("the circuit id is not that of descriptor, weights and SRS")
         self._check_public(circuit, file)
-        verify(
-            file.descriptor,
-            statement,
-            file.proof,
-            self.workshop.store.verifier(file.srs_digest),
-        )
+        opening = self.workshop.store.verifier(file.srs_digest)
+        try:
+            verify(file.descriptor, statement, file.proof, opening)
+        except InvalidInputError as error:  # the descriptor breaks a rule
+            raise VerificationError(str(error)) from None
 
     def compare(self, model: Path, file: ProofFile) -> None:
         """Check that a proof file's circuit is the one of a model, by compiling it again.
@@ -196,7 +202,9 @@ class InferenceProver:
         Raises:
             VerificationError: It is another model's.
         """
-        key = self.workshop.key(model, fresh=True)
+        given = decode(file.descriptor).input
+        batch = max(given.values // self.workshop.load(model)[1].input_size, 1)
+        key = self.workshop.key(model, batch=batch, fresh=True)
         if key.circuit_id != file.statement.circuit_id:
             raise VerificationError(
                 f"the proof is about circuit 0x{file.statement.circuit_id.hex()[:16]}.., the "
@@ -217,6 +225,21 @@ class InferenceProver:
                 )
             if self.commit(shape.dims, data) != commitment:
                 raise VerificationError(f"the {name} is not the one that was committed to")
+
+
+def _check_dense(key: CircuitKey) -> None:
+    """A proof file holds tensors without padding, so their dims must be free of it."""
+    circuit, model, batch = key.compiled.circuit, key.compiled.model, key.compiled.batch
+    for name, shape, size, sides in (
+        ("inputs", circuit.input, model.input_size, model.input.shape),
+        ("outputs", circuit.output, model.output_size, model.output_shape),
+    ):
+        if shape.values != batch * size:
+            raise InvalidInputError(
+                f"{batch} {name} of {list(sides)} have more than three sides that are no powers of "
+                "two: they do not fit one proof",
+                hint="prove them one by one",
+            )
 
 
 ZERO_BYTE = b"\0"  # input, and output, of a registration circuit

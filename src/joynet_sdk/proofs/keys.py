@@ -67,7 +67,7 @@ class Workshop:
         self._device = device
         self._runtime: Runtime | None = None
         self._msm: Msm | None = None
-        self._keys: dict[bytes, CircuitKey] = {}
+        self._keys: dict[tuple[bytes, int], CircuitKey] = {}
         self._prover: tuple[bytes, Prover] | None = None
 
     @property
@@ -109,34 +109,36 @@ class Workshop:
             )
         return hashlib.sha256(path.read_bytes()).digest(), qmodel.load(path)
 
-    def key(self, model: Path, *, fresh: bool = False) -> CircuitKey:
+    def key(self, model: Path, *, batch: int = 1, fresh: bool = False) -> CircuitKey:
         """The circuit of a model.
 
         Args:
+            batch: Inputs of one proof; chains register circuits of 1.
             fresh: Commit to the weights again instead of trusting this home's cache.
 
         Raises:
             InvalidInputError: The model cannot be proved; says which part.
         """
         digest, loaded = self.load(model)
-        if digest not in self._keys or fresh:
-            compiled = compile_model(loaded)
+        if (digest, batch) not in self._keys or fresh:
+            compiled = compile_model(loaded, batch)
             weights = self._commitment(digest, compiled, fresh=fresh)
             identity = circuit_id(weights, compiled.descriptor, self.srs_digest)
-            self._keys[digest] = CircuitKey(compiled, weights, identity)
-        return self._keys[digest]
+            self._keys[digest, batch] = CircuitKey(compiled, weights, identity)
+        return self._keys[digest, batch]
 
     def witness(self, key: CircuitKey, data: bytes) -> Witness:
-        """The circuit's integers for an input.
+        """The circuit's integers for an input, or for a batch, one input after the other.
 
         Raises:
             InvalidInputError: The input has another size, or ids outside the vocabulary.
         """
         given = key.compiled.model.input
-        size = key.compiled.model.input_size * given.dtype.itemsize
+        batch = key.compiled.batch
+        size = batch * key.compiled.model.input_size * given.dtype.itemsize
         if len(data) != size:
             raise InvalidInputError(f"the input has {len(data)} bytes, expected {size}")
-        return build_witness(key.compiled, np.frombuffer(data, given.dtype))
+        return build_witness(key.compiled, np.frombuffer(data, given.dtype).reshape(batch, -1))
 
     def prove(
         self, key: CircuitKey, statement: Statement, witness: Witness, report: Report

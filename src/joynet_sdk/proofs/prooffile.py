@@ -43,9 +43,13 @@ class ProofFile:
         return self.statement.job_id != 0
 
     def encode(self) -> bytes:
-        """RFC 8785 JSON."""
+        """RFC 8785 JSON.
+
+        Raises:
+            InvalidInputError: More than a proof file may have.
+        """
         s = self.statement
-        return canonical_json(
+        raw = canonical_json(
             {
                 "format": FORMAT,
                 "chainId": str(s.chain_id),
@@ -66,6 +70,12 @@ class ProofFile:
                 "receipt": None if self.receipt is None else _hex(self.receipt),
             }
         )
+        if len(raw) > MAX_FILE_BYTES:
+            raise InvalidInputError(
+                f"the proof file would have {len(raw):,} bytes, expected <= 1 MiB",
+                hint="its input and output are too long",
+            )
+        return raw
 
     @classmethod
     def decode(cls, raw: bytes) -> "ProofFile":
@@ -136,7 +146,12 @@ def _hex(data: bytes) -> str:
     return "0x" + data.hex()
 
 
-def _number(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or str(int(text)) != text:
+def _number(text: Any) -> int:
+    if (
+        not isinstance(text, str)
+        or not text.isascii()
+        or not text.isdigit()
+        or str(int(text)) != text
+    ):
         raise InvalidInputError(f"number {text!r:.80}, expected a decimal string")
     return int(text)

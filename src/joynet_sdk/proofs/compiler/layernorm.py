@@ -10,12 +10,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from joynet_sdk.proofs.circuit import Eq, Term, r, rho, width
-from joynet_sdk.proofs.compiler.builder import Query
 from joynet_sdk.proofs.compiler.context import Compiler, Run
-from joynet_sdk.proofs.compiler.layout import Column, Integers, pad, whole
-from joynet_sdk.proofs.compiler.limbs import limbs_of, names_of, number_of, split
+from joynet_sdk.proofs.compiler.layout import pad, whole
+from joynet_sdk.proofs.compiler.limbs import limbs_of, names_of, split
 from joynet_sdk.proofs.compiler.masks import inside
-from joynet_sdk.proofs.compiler.tables import LIMB_BITS, RANGE_12
+from joynet_sdk.proofs.compiler.stack import Stack
+from joynet_sdk.proofs.compiler.tables import LIMB_BITS
 from joynet_sdk.proofs.compiler.weights import BIAS, SIGNED_MULTIPLIER
 from joynet_sdk.qmodel.ops import (
     LAYERNORM_ROOT_BITS,
@@ -40,15 +40,22 @@ class Normalisation:
         self._across, self._down = width(self._side), sum(width(side) for side in outer)
         self._bits = self._across + self._down
         self._brackets = limbs_of(_widest(self._side, op.epsilon))
-        names = ("acc", "q", "y", *names_of("rem", REMAINDER_LIMBS))
-        row_names = (
-            *("S", "V", "square"),
+        name = op.name
+        row_names = [
             *names_of("R", ROOT_LIMBS),
             *names_of("below", self._brackets),
             *names_of("above", self._brackets),
+        ]
+        self._limbs = Stack(compiler, f"{name}.rows", row_names, self._down)
+        self._quotients = Stack(
+            compiler, f"{name}.q", [*names_of("rem", REMAINDER_LIMBS), "q"], self._bits
         )
-        self._columns = self._advice(compiler, names, self._bits)
-        self._rows = self._advice(compiler, row_names, self._down)
+        self._columns = {
+            each: compiler.advice(self._bits, f"{name}.{each}") for each in ("acc", "y")
+        }
+        self._rows = {
+            each: compiler.advice(self._down, f"{name}.{each}") for each in ("S", "V", "R", "R^2")
+        }
         self._multiplier = compiler.constant(
             f"{op.name}.multiplier", SIGNED_MULTIPLIER, op.multiplier
         )
@@ -56,37 +63,36 @@ class Normalisation:
         self._table = compiler.clamp(op.table)
         compiler.produce(op.name, whole(self._columns["y"]))
 
-    def _advice(self, compiler: Compiler, names: Sequence[str], bits: int) -> dict[str, Column]:
-        return {name: compiler.advice(bits, f"{self._op.name}.{name}") for name in names}
-
     def relate(self, compiler: Compiler) -> None:
-        """Two sums, five relations and two stacks of lookups."""
-        builder, across, bits = compiler.builder, self._across, self._bits
-        value = {name: builder.claim(whole(c), r(0, bits)) for name, c in self._columns.items()}
+        """Sums for the moments, the root and the quotient, and two stacks of lookups."""
+        builder, bits = compiler.builder, self._bits
         x = compiler.read(self._op.input, r(0, bits))
-        row = r(across, self._down)
-        total = builder.claim(whole(self._rows["S"]), row)
+        value = {
+            name: builder.claim(whole(column), r(0, bits)) for name, column in self._columns.items()
+        }
+        total, spread, root = (
+            builder.claim(whole(self._rows[name]), r(self._across, self._down)) for name in "SVR"
+        )
         centred = builder.define([Term(self._side, x), Term(-1, total)])
         self._moment(compiler, total, [x])
-        self._moment(compiler, builder.claim(whole(self._rows["V"]), row), [centred, centred])
+        self._moment(compiler, spread, [centred, centred])
         self._root(compiler)
-        limbs = {
-            name: builder.claim(whole(self._rows[name]), row) for name in names_of("R", ROOT_LIMBS)
-        }
-        root = builder.define(number_of(limbs, "R", ROOT_LIMBS))
         builder.zero(bits, [Term(1, value["acc"]), Term(-1, centred, root)])
-        channel = r(0, across)
+        channel = r(0, self._across)
         multiplier = builder.claim(whole(self._multiplier), channel)
         bias = builder.claim(whole(self._bias), channel)
-        scaled = [Term(1, multiplier, value["acc"]), Term(1 << SHIFT, bias)]
-        quotient = [Term(1 << LAYERNORM_SHIFT - 1), Term(-(1 << LAYERNORM_SHIFT), value["q"])]
-        remainder = number_of(value, "rem", REMAINDER_LIMBS, -1)
-        builder.zero(bits, [*scaled, *quotient, *remainder])
-        tables = compiler.tables
-        queries = [_small(compiler, value[name]) for name in names_of("rem", REMAINDER_LIMBS)]
-        number = (Term(tables.id(self._table)),)
-        queries.append(Query((Term(1, value["q"]),), (Term(1, value["y"]),), number))
-        compiler.lookups(bits, queries, self._op.name)
+        quotients = self._quotients
+        remainder = quotients.number(builder, "rem", REMAINDER_LIMBS)
+        quotients.relate(
+            builder,
+            [*remainder, Term(1 << LAYERNORM_SHIFT, quotients.at(builder, "q"))],
+            [
+                Term(-1, multiplier, value["acc"]),
+                Term(-(1 << SHIFT), bias),
+                Term(-(1 << LAYERNORM_SHIFT - 1)),
+            ],
+        )
+        quotients.look_up(compiler, [("q", [], value["y"], self._table)])
 
     def _moment(self, compiler: Compiler, moment: int, factors: Sequence[int]) -> None:
         """A row's S or V, which count once per position of j: at rho, all rows at once."""
@@ -99,20 +105,20 @@ class Normalisation:
 
     def _root(self, compiler: Compiler) -> None:
         """R is the integer root of 2^60 / (V + epsilon), on every row."""
-        builder, down = compiler.builder, self._down
-        names = [name for name in self._rows if name != "S"]
-        value = {name: builder.claim(whole(self._rows[name]), r(0, down)) for name in names}
-        root = builder.define(number_of(value, "R", ROOT_LIMBS))
-        squared = value["square"]
-        builder.zero(down, [Term(1, squared), Term(-1, root, root)])
-        spread = builder.define([Term(1, value["V"]), Term(self._op.epsilon)])
-        below = number_of(value, "below", self._brackets, -1)
-        above = number_of(value, "above", self._brackets, -1)
-        builder.zero(down, [Term(TOP), Term(-1, squared, spread), *below])
+        builder, limbs, row = compiler.builder, self._limbs, r(0, self._down)
+        variance, root, squared = (
+            builder.claim(whole(self._rows[name]), row) for name in ("V", "R", "R^2")
+        )
+        builder.zero(self._down, [Term(1, squared), Term(-1, root, root)])
+        spread = builder.define([Term(1, variance), Term(self._op.epsilon)])
         upper = [Term(1, squared, spread), Term(2, root, spread), Term(1, spread)]
-        builder.zero(down, [*upper, Term(-TOP - 1), *above])
-        queries = [_small(compiler, value[name]) for name in names if name not in ("V", "square")]
-        compiler.lookups(down, queries, f"{self._op.name}.rows")
+        for number, count, rest in (
+            ("R", ROOT_LIMBS, [Term(-1, root)]),
+            ("below", self._brackets, [Term(-TOP), Term(1, squared, spread)]),
+            ("above", self._brackets, [Term(TOP + 1), *(_negative(term) for term in upper)]),
+        ):
+            limbs.relate(builder, limbs.number(builder, number, count), rest)
+        limbs.look_up(compiler)
 
     def fill(self, run: Run) -> None:
         """Padded rows are normalised like the rest; padded channels have M = 0."""
@@ -127,28 +133,22 @@ class Normalisation:
         rounded = pad(op.multiplier) * acc + (pad(op.bias) << SHIFT) + (1 << LAYERNORM_SHIFT - 1)
         q = rounded >> LAYERNORM_SHIFT
         y = np.clip(q, *TABLES[op.table])
-        values = {"acc": acc, "q": q, "y": y}
-        values |= split("rem", rounded - (q << LAYERNORM_SHIFT), REMAINDER_LIMBS)
-        rows = {"S": total, "V": spread, "square": root * root}
-        limbs = split("R", root, ROOT_LIMBS)
+        for name, column in (("acc", acc), ("y", y)):
+            run.write(whole(self._columns[name]), column)
+        for name, column in (("S", total), ("V", spread), ("R", root), ("R^2", root * root)):
+            run.write(whole(self._rows[name]), column)
+        remainder = split("rem", rounded - (q << LAYERNORM_SHIFT), REMAINDER_LIMBS)
+        self._quotients.fill(run, {**remainder, "q": q}, {"q": (self._table, q)})
         widened = spread + op.epsilon
+        limbs = split("R", root, ROOT_LIMBS)
         limbs |= split("below", TOP - root * root * widened, self._brackets)
         limbs |= split("above", (root + 1) * (root + 1) * widened - 1 - TOP, self._brackets)
-        self._write(run, values, {**rows, **limbs})
-        run.uses += [(RANGE_12, limb) for limb in limbs.values()]
-        run.uses += [(RANGE_12, values[name]) for name in names_of("rem", REMAINDER_LIMBS)]
-        run.uses.append((self._table, q))
+        self._limbs.fill(run, limbs, {})
         run.blocks[op.name] = y.ravel()
 
-    def _write(self, run: Run, values: dict[str, Integers], rows: dict[str, Integers]) -> None:
-        for name, column in self._columns.items():
-            run.write(whole(column), values[name])
-        for name, column in self._rows.items():
-            run.write(whole(column), rows[name])
 
-
-def _small(compiler: Compiler, value: int) -> Query:
-    return Query((Term(1, value),), (), (Term(compiler.tables.id(RANGE_12)),))
+def _negative(term: Term) -> Term:
+    return Term(-term.coefficient, term.a, term.b)
 
 
 def _widest(side: int, epsilon: int) -> int:

@@ -1,8 +1,5 @@
 """Numbers in base 2^12, each digit a column looked up in range12."""
 
-from collections.abc import Mapping
-
-from joynet_sdk.proofs.circuit import Term
 from joynet_sdk.proofs.compiler.layout import Integers
 from joynet_sdk.proofs.compiler.tables import LIMB_BITS
 
@@ -15,13 +12,6 @@ def limbs_of(largest: int) -> int:
 def names_of(number: str, count: int) -> list[str]:
     """Names of a number's columns, lowest digit first."""
     return [f"{number}{i}" for i in range(count)]
-
-
-def number_of(values: Mapping[str, int], number: str, count: int, sign: int = 1) -> list[Term]:
-    """Terms of the number that the digits stand for."""
-    return [
-        Term(sign << LIMB_BITS * i, values[name]) for i, name in enumerate(names_of(number, count))
-    ]
 
 
 def split(number: str, values: Integers, count: int) -> dict[str, Integers]:

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from joynet_sdk.proofs.circuit import Eq, Term, r, rho, width
-from joynet_sdk.proofs.compiler.builder import Query
 from joynet_sdk.proofs.compiler.context import Compiler, Run
 from joynet_sdk.proofs.compiler.layout import whole
-from joynet_sdk.proofs.compiler.limbs import limbs_of, names_of, number_of, split
+from joynet_sdk.proofs.compiler.limbs import limbs_of, names_of, split
 from joynet_sdk.proofs.compiler.masks import inside
-from joynet_sdk.proofs.compiler.tables import RANGE_12, TableSpec
+from joynet_sdk.proofs.compiler.stack import Stack
+from joynet_sdk.proofs.compiler.tables import TableSpec
 from joynet_sdk.proofs.compiler.weights import EXPONENTIAL
 from joynet_sdk.qmodel.ops import PROBABILITY_STEPS, Softmax
 
@@ -32,18 +32,19 @@ class Probabilities:
         bits = self._across + self._down
         self._is_full = self._side == 1 << self._across
         self._limbs = limbs_of(2 * self._side * int(op.exp.max()))
-        self._small = ["p", *names_of("rem", self._limbs), *names_of("gap", self._limbs)]
-        names = ["e", "b", *self._small, *([] if self._is_full else ["d"])]
+        small = ["p", *names_of("rem", self._limbs), *names_of("gap", self._limbs)]
+        self._stack = Stack(compiler, op.name, [*small, "d"], bits)
+        names = ["e", "b", *([] if self._is_full else ["d"])]
         self._columns = {name: compiler.advice(bits, f"{op.name}.{name}") for name in names}
         self._rows = {
             name: compiler.advice(self._down, f"{op.name}.{name}") for name in ("mx", "Z")
         }
         table = compiler.constant(f"{op.name}.exp", EXPONENTIAL, op.exp)
         self._table = TableSpec("committed", 8, 0, whole(table))
-        compiler.produce(op.name, whole(self._columns["p"]))
+        compiler.produce(op.name, self._stack.place("p"))
 
     def relate(self, compiler: Compiler) -> None:
-        """Five relations and one stack of lookups."""
+        """The maximum, the sums, the quotient, and one stack of lookups."""
         builder, across, bits = compiler.builder, self._across, self._across + self._down
         point, row = r(0, bits), r(across, self._down)
         value = {name: builder.claim(whole(c), point) for name, c in self._columns.items()}
@@ -58,17 +59,13 @@ class Probabilities:
             difference = [Term(1, value["d"])]
         builder.zero(bits, [Term(t.coefficient, t.a, value["b"]) for t in difference])
         self._sums(compiler, value, masks)
-        remainder = number_of(value, "rem", self._limbs, -1)
-        z = value["Z"]
-        quotient = [Term(K2, value["e"]), Term(1, z), Term(-2, z, value["p"])]
-        builder.zero(bits, [*quotient, *remainder])
-        gap = number_of(value, "gap", self._limbs, -1)
-        builder.zero(bits, [Term(2, z), Term(-1), *remainder, *gap])
-        small = (Term(compiler.tables.id(RANGE_12)),)
-        queries = [Query((Term(1, value[name]),), (), small) for name in self._small]
-        number = (Term(compiler.tables.id(self._table)),)
-        queries.append(Query(tuple(difference), (Term(1, value["e"]),), number))
-        compiler.lookups(bits, queries, self._op.name)
+        stack, z = self._stack, value["Z"]
+        remainder = stack.number(builder, "rem", self._limbs)
+        gap = stack.number(builder, "gap", self._limbs)
+        product = Term(2, z, stack.at(builder, "p"))
+        stack.relate(builder, [*remainder, product], [Term(-K2, value["e"]), Term(-1, z)])
+        stack.relate(builder, [*remainder, *gap], [Term(-2, z), Term(1)])
+        stack.look_up(compiler, [("d", difference, value["e"], self._table)])
 
     def _sums(self, compiler: Compiler, value: dict[str, int], masks: Sequence[int]) -> None:
         """sum_j b = 1 and sum_j e = Z, on rows at rho."""
@@ -92,13 +89,12 @@ class Probabilities:
         remainder = K2 * e + z - 2 * z * p
         b = np.zeros_like(s)
         b[np.arange(len(s)), s[:, : self._side].argmax(axis=1)] = 1
-        values = {"e": e, "b": b, "p": p, "d": d}
-        values |= split("rem", remainder, self._limbs)
-        values |= split("gap", 2 * z - 1 - remainder, self._limbs)
+        values = {"e": e, "b": b, "d": d}
         for name, column in self._columns.items():
             run.write(whole(column), values[name])
         run.write(whole(self._rows["mx"]), mx)
         run.write(whole(self._rows["Z"]), z)
-        run.uses += [(RANGE_12, values[name]) for name in self._small]
-        run.uses.append((self._table, d))
+        limbs = split("rem", remainder, self._limbs)
+        limbs |= split("gap", 2 * z - 1 - remainder, self._limbs)
+        self._stack.fill(run, {"p": p, **limbs}, {"d": (self._table, d)})
         run.blocks[self._op.name] = p.ravel()
