@@ -39,9 +39,11 @@ def __init__():
 # 7. external, state-changing
 @external
 @payable
+@reentrant
 def __default__():
     """
-    @notice Take ether into the treasury.
+    @notice Take ether into the treasury, also from what a proposal calls: change, or ether
+            that it unwraps. Touches no state.
     """
     assert len(msg.data) == 0, "DaoExecutor: no such function"
     log IDaoExecutor.Received(account=msg.sender, amount=msg.value)

@@ -184,14 +184,16 @@ def create_dao(
 @external
 def accept_tld(dao_id: uint256):
     """
-    @notice Let the executor accept the TLD once its owner has proposed it. Anyone.
+    @notice Let the executor accept the TLD once its owner has proposed it, and make this
+            the TLD's DAO, also if a later one was created meanwhile. Anyone.
     @param dao_id The DAO.
     """
     executor: address = self._executor(dao_id)
-    call: Bytes[36] = abi_encode(
-        self._daos[dao_id].tld, method_id=method_id("accept_owner(bytes32)")
-    )
-    extcall IDaoExecutor(executor).execute(TLD_REGISTRY.address, 0, call)
+    tld: bytes32 = self._daos[dao_id].tld
+    self.dao_of[tld] = dao_id
+    if staticcall TLD_REGISTRY.owner_of(tld) != executor:
+        call: Bytes[36] = abi_encode(tld, method_id=method_id("accept_owner(bytes32)"))
+        extcall IDaoExecutor(executor).execute(TLD_REGISTRY.address, 0, call)
 
 
 @external

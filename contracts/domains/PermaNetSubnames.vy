@@ -12,11 +12,13 @@
      time its parent had when the subname's time was set, and a parent's time only grows
      while it has an owner: so whether a subname is live is written in the subname alone.
      The one exception is a parent that is itself a subname and was taken back; what is
-     under it could not be locked, and whoever gets it next may take that back too.
+     under it could be neither locked nor let to extend itself, and whoever gets it next may
+     take that back too.
 @custom:security Nobody owns this contract. A subname can be taken back by the owner of its
         live parent (and the owner's operators) as long as it is not locked against it
-        (bit 16); it can be locked only if its parent cannot be taken back before it expires
-        either. Expired, it is free to the parent's owner at once.
+        (bit 16). It can be locked, or let to extend itself (bit 32), only if its parent
+        cannot be taken back before it expires either: no promise outlives who made it, to
+        bind the parent's next owner. Expired, it is free to the parent's owner at once.
 @custom:kill Nothing to stop: no money is held, and owners keep what they have.
 """
 
@@ -107,7 +109,7 @@ def create(
     @param owner Who gets it.
     @param resolver Where its records are; zero: none.
     @param expires_at Unix seconds, in the future and at most the parent's.
-    @param locks Bits of INameTokens; 16 only if the parent cannot be taken back.
+    @param locks Bits of INameTokens; 16 and 32 only if the parent cannot be taken back.
     @param records Calls to the resolver, each about this node.
     @return bytes32 Node of the subname.
     """
@@ -193,7 +195,7 @@ def grant(node: bytes32, locks: uint256):
     """
     @notice Promise not to take a live subname back (16), or let its owner extend it (32).
             Cannot be undone while the name is registered. The parent's owner or the
-            owner's operator.
+            owner's operator; only if the parent cannot be taken back.
     @param node Node of the subname.
     @param locks Bits 16 and 32 to set.
     """
@@ -388,7 +390,7 @@ def _check_grant(above: Parent, locks: uint256):
     @param above The parent.
     @param locks Bits to set.
     """
-    if locks & name_tokens.LOCK_PARENT != 0:
+    if locks & _GRANTS != 0:
         assert above.is_firm, "PermaNetSubnames: parent can be taken back"
 
 

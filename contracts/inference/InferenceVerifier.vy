@@ -384,7 +384,6 @@ def verify(statement: IInferenceVerifier.Statement, proof: Bytes[12_288]) -> boo
     length: uint256 = 0
     at_point: uint256 = 0
     op: uint256 = 0
-    halves: uint256[2] = empty(uint256[2])
     points: DynArray[uint256, 128] = []  # weights of the recipes' points at z
     values: DynArray[uint256, 512] = [1, gamma, uint256_mulmod(gamma, gamma, R), beta]
     pages: uint256 = unsafe_add((word >> 160) & 65_535, 1_024 - 32 - 1) // 1_024
@@ -394,9 +393,7 @@ def verify(statement: IInferenceVerifier.Statement, proof: Bytes[12_288]) -> boo
             uint256[32],
         )
         for pair: uint256 in pairs:
-            halves[0] = pair >> 128
-            halves[1] = pair
-            for half: uint256 in halves:
+            for half: uint256 in [pair >> 128, pair]:
                 record: uint256 = half
                 op = (record >> 120) & 255
                 if op == _CLAIM:
@@ -589,6 +586,33 @@ def verify(statement: IInferenceVerifier.Statement, proof: Bytes[12_288]) -> boo
                             R,
                         )
                     )
+                elif op == _CLAMP and (record >> 110) & 1_023 == 64 and (record >> 96) & 255 < 3:
+                    # T(i - 2^(w-1)), r from 0 on: with both signs, or the positive one
+                    low: uint256 = unsafe_sub((record >> 104) & 63, 1)
+                    zeros: uint256 = 1
+                    ones: uint256 = 1
+                    for i: uint256 in range(7, low, bound=56):
+                        x: uint256 = known[i]
+                        zeros = uint256_mulmod(zeros, unsafe_sub(R + 1, x), R)
+                        ones = uint256_mulmod(ones, x, R)
+                    scalar: uint256 = uint256_mulmod(
+                        known[low],
+                        unsafe_add(
+                            uint256_mulmod(zeros, unsafe_add(known[57], R - 127), R), 127
+                        ),
+                        R,
+                    )
+                    if (record >> 96) & 255 == 1:
+                        scalar = uint256_addmod(
+                            scalar,
+                            uint256_mulmod(
+                                unsafe_sub(R + 1, known[low]),
+                                unsafe_add(uint256_mulmod(ones, known[57], R), R - 128),
+                                R,
+                            ),
+                            R,
+                        )
+                    values.append(scalar)
                 elif op <= _CLAMP:
                     values.append(
                         staticcall LIBRARY.mask(known, record, skip_contract_check=True)

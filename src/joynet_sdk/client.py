@@ -33,6 +33,7 @@ from joynet_sdk.storage.blocks import DiskBlockStore
 from joynet_sdk.storage.library import Library
 from joynet_sdk.storage.manifest import export_model, load_manifest
 from joynet_sdk.storage.texts import Texts
+from joynet_sdk.token import Staking
 from joynet_sdk.types import Point
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ FLOWS = {
     "node.register": "joynet_sdk.nodes:register_flow",
     "payment.deposit": "joynet_sdk.payments:deposit_flow",
     "proof.register": "joynet_sdk.proving:register_flow",
+    "stake.remove": "joynet_sdk.token:remove_flow",
+    "stake.withdraw": "joynet_sdk.token:withdraw_flow",
     "tld.amend": "joynet_sdk.domains:amend_flow",
 }
 for _kind, _flow in FLOWS.items():
@@ -162,6 +165,11 @@ class AsyncJoyNet:
     def payments(self) -> Payments:
         """Escrow."""
         return Payments(self.chain, self._start)
+
+    @cached_property
+    def staking(self) -> Staking:
+        """JOY at stake."""
+        return Staking(self.chain, self._start)
 
     @cached_property
     def _book(self) -> VoucherBook:

@@ -46,7 +46,7 @@ class Chain(Protocol):
 
     @property
     def deployment(self) -> Any:
-        """Where JoyNet's contracts are: `.contracts`, by name."""
+        """Where JoyNet's contracts are: `.contracts`, by name, and `.first_block` of them."""
 
     def contract(self, name: str) -> Any:
         """A Contract of the deployment."""

@@ -127,10 +127,11 @@ class Proving:
             The circuit id.
 
         Raises:
+            InvalidInputError: The model is not published.
             NotFoundError: None is registered.
             VerificationError: Another circuit is registered.
         """
-        model = self._locate(ref)
+        model = self._published(ref)
         own: bytes = self._prover.circuit(model.folder).circuit_id
         registered = self.registered(model.model_id)
         if registered != own:
@@ -156,12 +157,7 @@ class Proving:
 
     def register(self, ref: str) -> bytes:
         """Register a published model's circuit, once and for good; its publisher only."""
-        model = self._locate(ref)
-        if model.model_id == UNPUBLISHED:
-            raise InvalidInputError(
-                f"{ref} is a file, expected a published model",
-                hint="joynet model publish FILE --name NAME",
-            )
+        model = self._published(ref)
         chain = self._chain()
         contract = chain.contract(VERIFIER)
         made = self._prover.registration(
@@ -180,6 +176,14 @@ class Proving:
         }
         title = f"register the circuit of 0x{model.model_id.hex()[:16]}.."
         return bytes.fromhex(self._flows(REGISTER, title, args))
+
+    def _published(self, ref: str) -> Located:
+        model = self._locate(ref)
+        if model.model_id == UNPUBLISHED:
+            raise InvalidInputError(
+                f"{ref} is a file, expected a published model", hint="joynet model publish FOLDER --price JOY"
+            )
+        return model
 
 
 def register_flow(run: Run) -> str:

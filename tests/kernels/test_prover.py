@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from joynet_sdk.proofs import g1
-from joynet_sdk.proofs.circuit import FIRST_VALUE, Claim, Group
+from joynet_sdk.proofs.circuit import FIRST_VALUE, Circuit, Claim, Group
+from joynet_sdk.proofs.codec import encode
 from joynet_sdk.proofs.compiler.compile import Witness as Integers
 from joynet_sdk.proofs.compiler.compile import build_witness, compile_model
 from joynet_sdk.proofs.compiler.registration import attest
@@ -83,24 +85,49 @@ def test_an_attestation_verifies(runtime: Runtime, msm: Msm, srs: Srs, name: str
     verify(made.descriptor, statement, proof, srs.verifier())
 
 
-@pytest.mark.parametrize("name", ["gemm", "attestation"])
+@pytest.mark.parametrize("name", ["gemm", "conv", "groups", "norm", "tokens"])
 def test_the_device_gives_the_reference_provers_bytes(
     runtime: Runtime, msm: Msm, srs: Srs, name: str
 ) -> None:
+    compiled = compile_model(MODELS[name])
+    witness = build_witness(compiled, random_inputs(MODELS[name], 3)[2])
+    same_bytes(runtime, msm, srs, compiled.circuit, compiled.weights, witness)
+
+
+def test_the_device_gives_the_reference_provers_attestation(
+    runtime: Runtime, msm: Msm, srs: Srs
+) -> None:
     compiled = compile_model(MODELS["gemm"])
-    if name == "attestation":
-        made = attest(compiled)
-        circuit, descriptor = made.circuit, made.descriptor
-        witness = Integers(made.advice, b"\0", b"\0", {})
-    else:
-        circuit, descriptor = compiled.circuit, compiled.descriptor
-        witness = build_witness(compiled, np.array([-128, 127, 3], np.int8))
-    prover = Prover(runtime, msm, circuit, compiled.weights)
-    statement = statement_of(prover.commit(compiled.weights), descriptor, srs, witness)
+    made = attest(compiled)
+    witness = Integers(made.advice, b"\0", b"\0", {})
+    same_bytes(runtime, msm, srs, made.circuit, compiled.weights, witness)
+
+
+def same_bytes(
+    runtime: Runtime,
+    msm: Msm,
+    srs: Srs,
+    circuit: Circuit,
+    weights: NDArray[np.int64],
+    witness: Integers,
+) -> None:
+    prover = Prover(runtime, msm, circuit, weights)
+    statement = statement_of(prover.commit(weights), encode(circuit), srs, witness)
     engine = TwoTierProver(KnownTau(development_tau(DEVELOPMENT_SEED)))
-    reference = ReferenceProver(circuit, compiled.weights.tolist(), engine)
+    reference = ReferenceProver(circuit, weights.tolist(), engine)
     expected = reference.prove(statement, witness.advice.tolist())
     assert prover.prove(statement, witness.advice) == expected
+
+
+def test_a_batch_is_proved_under_the_weights_of_one(runtime: Runtime, msm: Msm, srs: Srs) -> None:
+    model = MODELS["gemm"]
+    compiled = compile_model(model, 5)
+    witness = build_witness(compiled, random_inputs(model, 5))
+    prover = Prover(runtime, msm, compiled.circuit, compiled.weights)
+    weights = prover.commit(compile_model(model).weights)
+    statement = statement_of(weights, compiled.descriptor, srs, witness)
+    proof = prover.prove(statement, witness.advice, witness.public)
+    verify(compiled.descriptor, statement, proof, srs.verifier())
 
 
 @pytest.mark.parametrize("name", MODELS)

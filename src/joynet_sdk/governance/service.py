@@ -220,7 +220,7 @@ class Governance:
                 power.votes,
                 dao.rules.proposal_threshold,
                 hint=f"you need {format_joy(power.missing)} more staked, or delegated to you,"
-                f" before block {block}: joynet contracts call JoyToken stake WEI --send",
+                f" before block {block}: joynet stake add AMOUNT",
             )
         if not self._chain.account.is_locked:
             self._texts.put(draft.document)

@@ -12,6 +12,7 @@ TRANSACTIONS = [
     (["contracts", "call", "JoyToken", "approve", BOB, "5", "--send"], "JoyToken.approve", "0"),
     (["domain", "reverse", "set", ""], "PermaNetResolver.setName", "0"),
     (["dao", "delegate", BOB], "JoyToken.delegate", "0"),
+    (["stake", "add", "2"], "JoyToken.stake", "-2000000000000000000"),
     (["contracts", "deploy", "--fresh"], "deploy JoyToken", None),
 ]
 

@@ -51,7 +51,7 @@ def dao(alice, fun, person):
         *("--guardian", carol.address, "--guardian-days", 30),
     )
     for who, joy in ((alice, 300), (bob, 100)):
-        who.ask("contracts", "call", "JoyToken", "stake", joy * JOY, "--send")
+        who.ask("stake", "add", joy)
     found = alice.ask("dao", "show", "fun")
     alice.ask("token", "transfer", found["executor"], "50")
     return found

@@ -16,7 +16,7 @@ from joynet_sdk.proofs.compiler.registration import attest
 from joynet_sdk.proofs.compiler.requantise import COLUMNS
 from joynet_sdk.proofs.evaluation import unpack
 from joynet_sdk.qmodel.model import Input, QModel
-from joynet_sdk.qmodel.ops import Gather, Gemm
+from joynet_sdk.qmodel.ops import Add, Gather, Gemm, Op, View
 from joynet_sdk.qmodel.reference import execute
 
 from ..qmodel.graphs import random_inputs, random_model
@@ -99,6 +99,33 @@ def test_a_model_without_weights_is_refused() -> None:
         compile_model(QModel(Input("x", (3, 2), scale="1"), (picked,), "1"))
 
 
+def mixed_view(*ops: Op) -> QModel:
+    """(3, 2) read as (2, 3): elements of odd rows move to other variables."""
+    view = View("v", "x", (6,), (0,), (2, 3))
+    return QModel(Input("x", (3, 2), scale="1"), (view, *ops), "1")
+
+
+def test_views_that_no_point_can_express_are_refused_by_name() -> None:
+    weight = np.ones((2, 3), np.int8)
+    gemm = Gemm("g", "v", weight, np.zeros(2, np.int32), np.ones(2, np.uint32), "clamp")
+    with pytest.raises(InvalidInputError, match=r"g \(gemm\) reads v, a view across sides"):
+        compile_model(mixed_view(gemm))
+    with pytest.raises(InvalidInputError, match=r"a \(add\): v: a view across sides"):
+        compile_model(mixed_view(Add("a", "v", "v", 1, 1, "clamp")))
+
+
+def test_a_model_of_too_many_layers_is_refused_in_words_about_models() -> None:
+    weight = np.ones((2, 2), np.int8)
+    ops = tuple(
+        Gemm(f"g{i}", f"g{i - 1}" if i else "x", weight, np.zeros(2, np.int32),
+             np.ones(2, np.uint32), "clamp")
+        for i in range(120)
+    )  # fmt: skip
+    model = QModel(Input("x", (2,), scale="1"), ops, "1")
+    with pytest.raises(InvalidInputError, match="the model's circuit needs .* expected at most"):
+        compile_model(model)
+
+
 # --- forgeries
 
 
@@ -108,13 +135,15 @@ def real_entries(compiled: CompiledModel) -> NDArray[np.bool_]:
     real = np.ones(layout.span(Group.A), bool)
     for column in layout.columns[Group.A]:
         part = real[column.offset : column.offset + (1 << column.bits)]
-        op = column.name.split(".")[0]
+        op = column.name.split()[0].split(".")[0]
         if column.name in COLUMNS:
             part[:] = False
         elif op in model.shapes:
             shape = model.shapes[op]
-            whole = sum(width(side) for side in shape) == column.bits
-            part[:] = inside(shape if whole else shape[:-1], column.bits)
+            if column.name.endswith(".rows stack") or column.bits < width_of(shape):
+                shape = shape[:-1]
+            columns = 1 << column.bits - width_of(shape)  # of a stack
+            part[:] = np.tile(inside(shape), columns)
     for space in compiled.spaces:
         for block in space.blocks:
             tensor = compiled.tensors[block.name]
@@ -123,10 +152,13 @@ def real_entries(compiled: CompiledModel) -> NDArray[np.bool_]:
     return real
 
 
-def inside(shape: tuple[int, ...], bits: int) -> NDArray[np.bool_]:
+def width_of(shape: tuple[int, ...]) -> int:
+    return sum(width(side) for side in shape)
+
+
+def inside(shape: tuple[int, ...]) -> NDArray[np.bool_]:
     mask = np.zeros(padded_shape(shape), bool)
     mask[tuple(slice(0, side) for side in shape)] = True
-    assert mask.size == 1 << bits
     return mask.ravel()
 
 
