@@ -97,8 +97,15 @@ class Proving:
             VerificationError: It does not verify; says why.
         """
         self._prover.check(file)
-        if ref is not None:
-            self._prover.compare(self._locate(ref).folder, file)
+        if ref is None:
+            return
+        model = self._locate(ref)
+        named = file.statement.model_id
+        if UNPUBLISHED not in (named, model.model_id) and named != model.model_id:
+            raise VerificationError(
+                f"the proof names model 0x{named.hex()}, expected 0x{model.model_id.hex()}"
+            )
+        self._prover.compare(model.folder, file)
 
     def verify_onchain(self, file: Any) -> bool:
         """Ask the chain's InferenceVerifier about a proof that was made for it.
@@ -181,7 +188,8 @@ class Proving:
         model = self._locate(ref)
         if model.model_id == UNPUBLISHED:
             raise InvalidInputError(
-                f"{ref} is a file, expected a published model", hint="joynet model publish FOLDER --price JOY"
+                f"{ref} is a file, expected a published model",
+                hint="joynet model publish FOLDER --price JOY",
             )
         return model
 

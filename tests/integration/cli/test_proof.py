@@ -11,8 +11,10 @@ from joynet_cli.testing import Result, run_cli
 from joynet_sdk import qmodel
 from joynet_sdk.errors import ConfigError, VerificationError
 from joynet_sdk.paths import Home
+from joynet_sdk.progress import listening
 from joynet_sdk.proofs.inference import InferenceProver
 from joynet_sdk.proofs.prooffile import ProofFile
+from joynet_sdk.proofs.runtime import Runtime
 from joynet_sdk.qmodel import Input, QModel
 from joynet_sdk.qmodel.ops import Add, Embed, Gather, Gemm
 
@@ -55,7 +57,12 @@ def tokens() -> QModel:
     return QModel(Input("ids", (4,), "tokens", vocab=300), ops, "1", constants)
 
 
-MODELS = {"m": dense(5, 3), "wide": dense(300, 258), "t": tokens()}
+MODELS = {
+    "m": dense(5, 3),
+    "wide": dense(300, 258),
+    "t": tokens(),
+    "cube": QModel(Input("x", (3, 3, 3), scale="1"), (gemm("y", "x", 3, 2),), "1"),
+}
 
 
 @dataclass(frozen=True)
@@ -209,6 +216,15 @@ def test_dry_run_writes_nothing(place: Place) -> None:
     assert place.files() == before
 
 
+def test_compiling_kernels_is_said(tmp_path: Path) -> None:
+    stages: list[str] = []
+    with listening(stages.append):
+        for _ in range(2):
+            runtime = Runtime.open(cache=tmp_path)
+            runtime.program("bn254_field", "tables")
+    assert stages == [f"compiling kernels for {runtime.device.kind} (once): tables"]
+
+
 # --- what does not
 
 
@@ -236,6 +252,10 @@ def test_batch_that_is_none(place: Place) -> None:
     place.write("bad.json", [[1, 2, 3, 4]] * 2)
     _, hint = place.refused(2, "prove", "t.safetensors", "bad.json", "--batch")
     assert hint == "inputs of token ids are proved one by one"
+    place.write("bad.json", [[1] * 27] * 2)
+    message, hint = place.refused(2, "prove", "cube.safetensors", "bad.json", "--batch")
+    assert "2 inputs of [3, 3, 3]" in message
+    assert hint == "prove them one by one"
 
 
 def test_token_id_outside_the_vocabulary(place: Place) -> None:
