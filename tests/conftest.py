@@ -22,6 +22,14 @@ settings.load_profile("short")
 BUILD = Path(__file__).resolve().parents[1] / ".build"
 
 
+def share_kernels(home: Path) -> None:
+    """Let a home use the OpenCL kernels that are compiled once for all tests."""
+    shared = BUILD / "kernels"
+    for folder in (shared, home / "cache"):
+        folder.mkdir(parents=True, exist_ok=True)
+    (home / "cache" / "kernels").symlink_to(shared)
+
+
 @pytest.fixture(scope="session")
 def anvil_binary() -> Path:
     """The anvil binary, installed once below `.build` when the machine has none."""

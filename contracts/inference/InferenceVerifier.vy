@@ -443,9 +443,10 @@ def verify(statement: IInferenceVerifier.Statement, proof: Bytes[12_288]) -> boo
                                     scalar = uint256_mulmod(
                                         scalar, fourth[8 | ((slot >> bits) & 7)], R
                                     )
-                                    length = unsafe_add(length, 8)
                                     for i: uint256 in range(bits, bound=12):
-                                        z: uint256 = point[unsafe_add(length, i)]
+                                        z: uint256 = point[
+                                            unsafe_add(unsafe_add(length, 8), i)
+                                        ]
                                         if (slot >> i) & 1 == 0:
                                             z = unsafe_sub(R + 1, z)
                                         scalar = uint256_mulmod(scalar, z, R)

@@ -11,7 +11,7 @@ from joynet_sdk.types import Point
 
 VERIFIER = "InferenceVerifier"
 REGISTER = "proof.register"
-UNPUBLISHED = bytes(32)
+UNPUBLISHED = NO_CIRCUIT = bytes(32)
 HOW_TO_BIND = "the proof of a job can be checked there: joynet infer run REF INPUT --verify zk"
 
 
@@ -156,17 +156,30 @@ class Proving:
             NotFoundError: There is none.
         """
         circuit = self._chain().contract(VERIFIER).call("circuit_of", model_id)
-        if circuit["circuit_id"] == bytes(32):
+        if circuit["circuit_id"] == NO_CIRCUIT:
             raise NotFoundError(
                 "circuit of model", "0x" + model_id.hex(), hint="joynet proof register REF"
             )
         return bytes(circuit["circuit_id"])
 
     def register(self, ref: str) -> bytes:
-        """Register a published model's circuit, once and for good; its publisher only."""
+        """Register a published model's circuit, once and for good; its publisher only.
+
+        Returns:
+            The circuit id.
+
+        Raises:
+            InvalidInputError: The model is not published, cannot be proved, or has a circuit.
+        """
         model = self._published(ref)
         chain = self._chain()
         contract = chain.contract(VERIFIER)
+        there: bytes = contract.call("circuit_of", model.model_id)["circuit_id"]
+        if there != NO_CIRCUIT:
+            raise InvalidInputError(
+                f"model 0x{model.model_id.hex()} has circuit 0x{there.hex()} for good",
+                hint="joynet proof check REF",
+            )
         made = self._prover.registration(
             model.folder,
             model.model_id,

@@ -185,7 +185,9 @@ def _lines(found: "Stake") -> None:
     for each in found.provisions:
         out.line(f"{each.name or each.service} may slash {format_joy(each.active + each.thawing)}")
         if each.thawing:
-            out.line(f"  of it {format_joy(each.thawing)} thaws until {_date(each.thaw_ends)}")
+            is_over = each.thaw_ends <= found.now
+            when = "has thawed" if is_over else f"thaws until {_date(each.thaw_ends)}"
+            out.line(f"  of it {format_joy(each.thawing)} {when}")
     for ticket in found.tickets:
         is_over = ticket.ends_at <= found.now
         when = "its delay is over" if is_over else f"waits until {_date(ticket.ends_at)}"

@@ -18,7 +18,7 @@ from joynet_sdk.proofs.runtime import Runtime
 from joynet_sdk.qmodel import Input, QModel
 from joynet_sdk.qmodel.ops import Add, Embed, Gather, Gemm
 
-from ...conftest import BUILD
+from ...conftest import share_kernels
 
 INPUT = [12, -77, 127, -128, 5]
 BAD_INPUTS: list[object] = [
@@ -27,7 +27,6 @@ BAD_INPUTS: list[object] = [
     *([0.5] * 5, ["1"] * 5, [True] * 5, {"x": 1}, None),
 ]
 PROOFS = ("seven.proof", "b.proof")
-KERNELS = BUILD / "kernels"  # compiled once for all tests
 
 
 def gemm(name: str, given: str, inner: int, out: int) -> Gemm:
@@ -104,9 +103,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     root = tmp_path_factory.mktemp("proof")
     made = Place(root / "files", root / "home")
     made.folder.mkdir()
-    KERNELS.mkdir(parents=True, exist_ok=True)
-    made.home.joinpath("cache").mkdir(parents=True)
-    made.home.joinpath("cache", "kernels").symlink_to(KERNELS)
+    share_kernels(made.home)
     for name, model in MODELS.items():
         qmodel.save(model, made.folder / f"{name}.safetensors")
     made.write("seven.json", INPUT)

@@ -64,6 +64,8 @@ def test_provisioned_stake_comes_back_with_one_delay(alice, anvil, coordinator):
     assert ticket["ends_at"] - thaw["thaw_ends"] in range(60)
     assert "of it 200 JOY thaws until 20" in alice.joynet("stake", "show").stdout
     anvil.time_travel(DELAY)
+    over = alice.joynet("stake", "show").stdout
+    assert "of it 200 JOY has thawed\nticket 0: 200 JOY, its delay is over" in over
     done = alice.ask("stake", "withdraw")
     assert joy(done, "paid", "joy", "staked") == [200, 900, 100]
     assert (done["provisions"], done["tickets"]) == ([], [])

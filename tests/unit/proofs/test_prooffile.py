@@ -111,29 +111,29 @@ NOTHINGS: list[Any] = [None, True, 0, 1, "", "0x", "0X00", "0x0", "0xzz", [], {}
 @pytest.mark.parametrize("name", FIELDS)
 def test_fields_of_another_kind_or_missing(name: str) -> None:
     assert set(json.loads(raw_file())) == set(FIELDS)
-    refused(lambda document: document.pop(name))
+    refused({}, without=name)
     emptied = {"input", "output", "proof"}  # any length here: the verifier compares
     for value in NOTHINGS:
         if (value == "0x" and name in emptied) or (value is None and name == "receipt"):
             continue
-        refused(lambda document, value=value: document.update({name: value}))
+        refused({name: value})
 
 
 @pytest.mark.parametrize("name", ["chainId", "jobId"])
 @pytest.mark.parametrize("text", ["-1", "01", "1.0", "1e3", "٣", " 1", str(1 << 256), "9" * 5000])
 def test_numbers_are_decimal_uint256(name: str, text: str) -> None:
-    refused(lambda document: document.update({name: text}))
+    refused({name: text})
 
 
 @pytest.mark.parametrize("name", ["weights", "inputCommitment", "outputCommitment"])
 def test_points_are_on_the_curve(name: str) -> None:
     for x, y in ((1, 1), (0, 3), ((1 << 256) - 1, 2)):
         point = "0x" + x.to_bytes(32).hex() + y.to_bytes(32).hex()
-        refused(lambda document, point=point: document.update({name: point}))
+        refused({name: point})
 
 
 def test_unknown_fields_are_refused() -> None:
-    assert "unknown fields ['more']" in refused(lambda document: document.update(more="0x"))
+    assert "unknown fields ['more']" in refused({"more": "0x"})
 
 
 def test_too_long_a_file_is_not_written() -> None:
@@ -141,10 +141,10 @@ def test_too_long_a_file_is_not_written() -> None:
         replace(made(), input=bytes(MAX_FILE_BYTES // 2)).encode()
 
 
-def refused(change: Callable[[dict[str, Any]], object]) -> str:
-    """Why a document with a change in it is no proof file."""
-    document = json.loads(raw_file())
-    change(document)
+def refused(changes: dict[str, Any], without: str = "") -> str:
+    """Why a document with changes, and without one field, is no proof file."""
+    document = json.loads(raw_file()) | changes
+    document.pop(without, None)
     with pytest.raises(VerificationError) as caught:
         ProofFile.decode(canonical_json(document))
     return str(caught.value)

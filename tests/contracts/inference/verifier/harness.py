@@ -143,7 +143,7 @@ class Chain:
             output=b"\0",
             **{k: v for k, v in changes.items() if k != "proof"},
         )
-        simulator = Simulator(ATTESTATION, 0, 1, {Group.W: weights}, random.Random(1))
+        simulator = Simulator(ATTESTATION, 0, {Group.W: weights}, random.Random(1))
         proof = changes.get("proof", lambda raw: raw)(simulator.prove(statement))
         signature = "register(bytes32,bytes,uint256[2],bytes,bytes)"
         return signature, model_id, descriptor, point(weights), attestation, proof
@@ -191,7 +191,7 @@ class Chain:
             salt=rng.randbytes(32),
             **public,
         )
-        simulator = Simulator(circuit, free, 1, logs, rng, zero)
+        simulator = Simulator(circuit, free, logs, rng, zero)
         return Case(
             circuit, encode_circuit(circuit), statement, simulator.prove(statement), simulator
         )

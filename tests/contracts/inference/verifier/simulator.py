@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from joynet_sdk.proofs import g1, g2
-from joynet_sdk.proofs.circuit import FIRST_VALUE, Circuit, Claim, Group
-from joynet_sdk.proofs.evaluation import HALF, Evaluation, unpack
+from joynet_sdk.proofs.circuit import Circuit, Group
+from joynet_sdk.proofs.evaluation import Evaluation, unpack
 from joynet_sdk.proofs.extensions import R, eq, eq_bits
 from joynet_sdk.proofs.opening import (
     Equation,
@@ -44,9 +44,8 @@ class Simulator:
     """Proves statements about one circuit.
 
     Attributes:
-        circuit: Has a claim that only a SUM of 0 variables reads, with coefficient 1.
+        circuit: Has a claim in which sumcheck 1's last claim is linear.
         free: Number of that claim among the claims after.
-        weight: Number of that SUM, from 1 on.
         logs: Logarithms of C_W, and of C_X and C_Y where the circuit has them.
         rng: Everything else.
         zero: Make the opening's first commitments the identity, as provers of small circuits do.
@@ -54,7 +53,6 @@ class Simulator:
 
     circuit: Circuit
     free: int
-    weight: int
     logs: Mapping[Group, int]
     rng: random.Random
     zero: bool = False
@@ -78,13 +76,13 @@ class Simulator:
         start = evaluation.start(weight)
         evaluation.r, rounds, last = self._rounds(circuit.rounds, 3, start, transcript)
         after = self._scalars(circuit.claims_after)
-        after[self.free] = 0
-        known = len(evaluation.values)
-        evaluation.define(circuit.after, after)
-        effect = pow(weight, self.weight, R) * pow(HALF, circuit.rounds, R)
-        missing = last - evaluation.end(weight)
-        after[self.free] = missing * pow(effect, -1, R) % R
-        del evaluation.values[known:]
+        ends = []
+        for after[self.free] in (0, 1):
+            known = len(evaluation.values)
+            evaluation.define(circuit.after, after)
+            ends.append(evaluation.end(weight))
+            del evaluation.values[known:]
+        after[self.free] = (last - ends[0]) * pow(ends[1] - ends[0], -1, R) % R
         transcript.absorb(b"post", encode(after))
         mu = transcript.challenge()
         total = sum(pow(mu, j, R) * claim for j, claim in enumerate(before + after)) % R
@@ -152,9 +150,3 @@ class Simulator:
         last = (rest - quotient * pow(TAU, 2**columns, R)) * pow(TAU - y, -1, R) % R
         points = (point(log_) for log_ in (fold, quotient, reverse, symmetric))
         return Opening(*points, share, point(both), point(last), inverse)
-
-
-def values_of(circuit: Circuit) -> list[int]:
-    """Indices of the claims after, as operands name them."""
-    first = FIRST_VALUE + len(circuit.before)
-    return [first + i for i, value in enumerate(circuit.after) if isinstance(value, Claim)]

@@ -14,7 +14,7 @@ from joynet_sdk.proofs.rules import check
 from .circuits import Builder
 from .harness import ATTESTATION, Chain
 
-TERM, RECIPES = 0x1D, 4
+RECIPES = 4  # where the header counts its records
 INTERESTING = (0, 1, 2, 3, 4, 8, 9, 16, 24, 25, 63, 64, 127, 128, 255)
 
 
@@ -104,9 +104,6 @@ def test_contract_and_python_agree_on_many_mutants(chain: Chain) -> None:
     assert sum(map(sum, results)) == 9_000
 
 
-CLAIM, EQ, BLOCK, LESS, CLAMP, WIRE = range(0x10, 0x16 + 1)[0], 0x11, 0x12, 0x13, 0x15, 0x16
-
-
 def with_header(offset: int, *data: int) -> bytes:
     raw = bytearray(encode(ATTESTATION))
     raw[offset : offset + len(data)] = data
@@ -126,8 +123,9 @@ def with_header(offset: int, *data: int) -> bytes:
         (with_header(32, 0x10), "circuit_rules: missing RECIPE"),
         (with_header(33, 5), "circuit_rules: bad length of a point"),
         (with_header(13, 2), "circuit_rules: bad number of claims"),
-        (with_header(64, 0x20), "circuit_rules: START after sumcheck 1"),
+        (with_header(64, 0x1D), "circuit_rules: unknown record"),
     ],
+    ids=lambda value: value[15:].replace(" ", "-") if isinstance(value, str) else "",
 )
 def test_refusal_names_the_rule(
     chain: Chain, revert_reason: Callable[..., str], descriptor: bytes, reason: str
