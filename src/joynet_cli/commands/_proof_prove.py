@@ -123,7 +123,7 @@ def verify(
         from joynet_sdk.errors import VerificationError
 
         raise VerificationError("the chain's InferenceVerifier says the proof is false")
-    unknown = [] if model else ["that the circuit is the model's (--model REF)"]
+    unknown = _not_checked(proof, model)
     result = {"verified": True, "onchain": answer, "not_checked": unknown, **_described(proof)}
 
     def human(_: dict[str, Any]) -> None:
@@ -134,6 +134,15 @@ def verify(
             out.note(f"not checked: {item}")
 
     out.result(result, human)
+
+
+def _not_checked(proof: "ProofFile", model: str | None) -> list[str]:
+    from joynet_sdk.proofs.srs import development_digest
+
+    unknown = [] if model else ["that the circuit is the model's (--model REF)"]
+    if proof.srs_digest == development_digest():
+        unknown.append("that nobody knows tau: anybody can forge proofs of the development SRS")
+    return unknown
 
 
 def check(ref: Ref) -> None:
