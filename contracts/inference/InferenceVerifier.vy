@@ -662,7 +662,7 @@ def verify(statement: IInferenceVerifier.Statement, proof: Bytes[12_288]) -> boo
                         values.append(total)
                 elif op == _READ_TOKENS:
                     total = staticcall LIBRARY.tokens(
-                        known, record, statement.input, skip_contract_check=True
+                        known, record, self._turned(statement.input), skip_contract_check=True
                     )
                     if total >= R:
                         return False
@@ -800,6 +800,23 @@ def _facts(word: uint256) -> Bytes[160]:
     """
     at: address = convert(word & (2**160 - 1), address)
     return slice(at.code, _FACTS_AT, 160)
+
+
+@internal
+@pure
+def _turned(tokens: Bytes[256]) -> Bytes[256]:
+    """
+    @dev Token ids come little-endian, as requests have them; CircuitLibrary reads big-endian ones.
+    """
+    padded: Bytes[288] = concat(tokens, empty(bytes32))
+    words: uint256[8] = empty(uint256[8])
+    for i: uint256 in range(8):
+        if unsafe_mul(32, i) >= len(tokens):
+            break
+        word: uint256 = extract32(padded, unsafe_mul(32, i), output_type=uint256)
+        even: uint256 = word & (max_value(uint256) // 257)  # every second byte
+        words[i] = (unsafe_sub(word, even) >> 8) | (even << 8)
+    return slice(abi_encode(words), 0, len(tokens))
 
 
 @internal

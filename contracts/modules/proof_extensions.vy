@@ -157,7 +157,7 @@ def tokens(known: uint256[75], record: uint256, packed: Bytes[256]) -> uint256:
     @notice A TOKENS record.
     @param known The variables.
     @param record The record, in the lower half of the word.
-    @param packed Token ids, 16 bits each.
+    @param packed Token ids, 16 bits each, big-endian: InferenceVerifier turns them round.
     @return uint256 sum over the tokens of eq(place) eq(token); R, which is no element, if a token
             does not fit the vocabulary.
     """

@@ -49,9 +49,9 @@ HALF = (R + 1) // 2
 
 
 def unpack(shape: IoShape, packed: bytes) -> list[int]:
-    """Values of a packed input or output: int8, or u16 token ids, big-endian."""
+    """Values of a packed input or output: int8, or u16 token ids, little-endian."""
     if shape.kind is Io.TOKENS:
-        return [int.from_bytes(packed[i : i + 2]) for i in range(0, len(packed), 2)]
+        return [int.from_bytes(packed[i : i + 2], "little") for i in range(0, len(packed), 2)]
     return [byte - 256 if byte > 127 else byte for byte in packed]
 
 

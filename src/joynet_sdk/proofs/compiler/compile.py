@@ -184,7 +184,7 @@ def build_witness(compiled: CompiledModel, x: NDArray[Any]) -> Witness:
     if circuit.output.kind is Io.COMMITTED:
         public[Group.Y] = pad(output).ravel()
     compiled.tables.count(advice, uses)
-    dtype = ">u2" if circuit.input.kind is Io.TOKENS else np.int8
+    dtype = "<u2" if circuit.input.kind is Io.TOKENS else np.int8
     return Witness(
         advice,
         b"" if Group.X in public else rows.astype(dtype).tobytes(),

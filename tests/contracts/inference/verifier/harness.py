@@ -241,7 +241,7 @@ def tau_powers() -> list[list[int]]:
 
 def _packed(shape: IoShape, rng: random.Random) -> bytes:
     if shape.kind is Io.TOKENS:
-        return b"".join(rng.randrange(64).to_bytes(2) for _ in range(shape.values))
+        return b"".join(rng.randrange(64).to_bytes(2, "little") for _ in range(shape.values))
     return rng.randbytes(shape.values)
 
 
