@@ -987,7 +987,7 @@ def wire() -> dict[str, Any]:
             },
         },
         "result": {"request_id": request_id, "client": payer, "signature": again},
-        "job": {"job_id": 2**40},
+        "job": {"job_id": 2**40, "proven": True},
         "lane": {"payer": payer, "model_id": model, "lane": 2**63},
     }
     heartbeat = {

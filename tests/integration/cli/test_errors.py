@@ -102,7 +102,7 @@ CASES = {
     ),
     "bad verification": Case(
         ("infer", "run", "x.joy", "1", "--verify", "redundant:2"),
-        *(2, "invalid_input", ("redundant:2", "odd"), "zk"),
+        *(2, "invalid_input", ("redundant:2", "odd", "zk"), ""),
     ),
     "receipt into no folder": Case(
         ("infer", "run", "x.joy", "1", "--save-receipt", "no/where/r"),

@@ -18,6 +18,7 @@ from joynet_sdk.proofs.srs import SrsStore
 from joynet_sdk.proofs.transcript import Transcript
 from joynet_sdk.proofs.vectors import FrVector
 
+pytestmark = pytest.mark.xdist_group("snarkjs")
 JS = Path(__file__).parent / "js"
 BUILD = Path(__file__).resolve().parents[3] / ".build"
 INSTALL_TIMEOUT_S = 200
