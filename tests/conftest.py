@@ -5,9 +5,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from eth_utils import ValidationError
 from hypothesis import settings
 
 from joynet_sdk.chain import ChainSession, Devnet, Journal
@@ -24,15 +26,25 @@ settings.load_profile("short")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
-    """Leave titanoboa's chain as it is when a worker ends.
+    """Revert titanoboa's chain when a worker ends in the order of its snapshots, once.
 
-    Its plugin reverts the chain after every fixture, and those of the session it reverts after
-    their checkpoints are gone. Nothing reads the chain any more then.
+    Its plugin does so fixture by fixture; at the end, with fixtures of several scopes left, it asks
+    for snapshots that are gone. Nothing reads the chain any more then.
     """
     if nextitem is None:
         from boa.test import plugin
 
         plugin._work_task_list = lambda: None
+
+
+def pytest_sessionfinish() -> None:
+    """The reverts that were left, latest first."""
+    from boa.test import plugin
+
+    for snapshot in reversed(list(plugin._stack.values())):
+        with suppress(ValidationError):
+            snapshot.__exit__(None, None, None)
+    plugin._stack.clear()
 
 
 def share_kernels(home: Path) -> None:
