@@ -9,9 +9,10 @@
 @notice What `InferenceVerifier` needs besides: the rules of a descriptor, its place in code, and
         the closed forms that it evaluates by itself. A contract of its own because all together
         pass EIP-170's limit. Normative text: docs/spec/proof.md.
-@dev A stored circuit is a contract whose code is a program of 10 bytes, commitment (64), circuit id
-     (32), descriptor hash (32), the descriptor, and zeros, so that the verifier can read the
-     records in pages. Any call to it answers with the descriptor.
+@dev The code of a stored circuit: a STOP byte, commitment (64), circuit id (32), descriptor hash
+     (32), the descriptor's header (32), then a word for each record, and zeros up to a whole page.
+     A word is the op (1 byte), for a CLAIM in byte 15 how many variables its slot number takes, and
+     in the lower half the record.
 @custom:security No state and no owner; whatever it is told, it tells only its caller. A stored
         circuit has no way to change or to destroy itself.
 @custom:kill Nothing to stop.
@@ -40,16 +41,15 @@ exports: (
 
 # 4. constants and immutables
 _VERSION: constant(bytes1) = 0x01  # of the protocol
-PAGE: constant(uint256) = 1_024  # bytes
-_HEADER_BYTES: constant(uint256) = 32
+MAX_RECORDS: constant(uint256) = circuit_rules.MAX_RECORDS
 # PUSH2 n DUP1 PUSH1 10 RETURNDATASIZE CODECOPY RETURNDATASIZE RETURN, n behind the first byte:
 # deploys the n bytes that follow
 _PUSH2: constant(bytes1) = 0x61
 _DEPLOYER: constant(bytes7) = 0x80600a3d393df3
-# PUSH2 n DUP1 PUSH1 138 PUSH0 CODECOPY PUSH0 RETURN: returns n bytes of code from byte 138 on
-_PROGRAM: constant(bytes7) = 0x80608a5f395ff3
-_FACTS_BYTES: constant(uint256) = 138  # the program and what comes before the descriptor
-
+_STOP: constant(bytes1) = 0x00
+_FACTS_BYTES: constant(uint256) = 161  # what comes before the records
+_PAGE: constant(uint256) = 64  # words that the verifier reads at once
+_CLAIM: constant(uint256) = 16
 
 
 # 7. external, state-changing
@@ -69,19 +69,31 @@ def store(
     circuit_id: bytes32 = keccak256(
         concat(_VERSION, abi_encode(commitment, descriptor_hash, srs_digest))
     )
-    size: uint256 = len(descriptor)
-    padding: uint256 = (PAGE - (size - _HEADER_BYTES) % PAGE) % PAGE
+    # every record with what spares the verifier work
+    head: uint256 = extract32(descriptor, 0, output_type=uint256)
+    words: DynArray[uint256, MAX_RECORDS] = []
+    for i: uint256 in range((len(descriptor) - 32) // 16, bound=MAX_RECORDS):
+        record: uint256 = extract32(descriptor, 16 + 16 * i, output_type=uint256) & (2**128 - 1)
+        op: uint256 = record >> 120
+        if op == _CLAIM:
+            recipe: uint256 = extract32(
+                descriptor, 16 + 16 * ((record >> 96) & 65_535), output_type=uint256
+            )
+            record |= (((head >> 232) & 255) - ((recipe >> 112) & 255)) << 128
+        words.append(record | op << 248)
+    for i: uint256 in range(_PAGE):
+        if len(words) % _PAGE == 0:
+            break
+        words.append(0)
+    code: Bytes[24_000] = slice(abi_encode(words), 64, 32 * len(words))
     at: address = raw_create(
         concat(
             _PUSH2,
-            convert(convert(_FACTS_BYTES + size + padding, uint16), bytes2),
+            convert(convert(_FACTS_BYTES + len(code), uint16), bytes2),
             _DEPLOYER,
-            _PUSH2,
-            convert(convert(size, uint16), bytes2),
-            _PROGRAM,
-            abi_encode(commitment, circuit_id, descriptor_hash),
-            descriptor,
-            slice(abi_encode(empty(uint256[32])), 0, padding),
+            _STOP,
+            abi_encode(commitment, circuit_id, descriptor_hash, head),
+            code,
         )
     )
     return ICircuitLibrary.Stored(

@@ -44,8 +44,8 @@ R: constant(uint256) = proof_opening.R
 LIBRARY: public(immutable(ICircuitLibrary))
 MARKETPLACE: public(immutable(IModelMarketplace))
 _VERSION: constant(uint256) = 1
-_FACTS_AT: constant(uint256) = 10  # in a circuit's code
-_RECORDS_AT: constant(uint256) = 170
+_FACTS_AT: constant(uint256) = 1  # in a circuit's code
+_RECORDS_AT: constant(uint256) = 161
 _OPENING_BYTES: constant(uint256) = 448
 _COMMITTED: constant(uint256) = 1  # input and output kinds; 0 is packed int8
 _TOKENS: constant(uint256) = 2
@@ -82,7 +82,7 @@ _ONE: constant(uint256) = 1
 
 
 # 5. state
-# @dev Model -> its circuit's contract (CircuitLibrary) | bytes of the descriptor << 160
+# @dev Model -> its circuit's contract (CircuitLibrary) | number of records << 160
 #      | unix seconds of registration << 176; zero: none registered.
 _circuits: HashMap[bytes32, uint256]
 # @dev Model -> who registered its circuit.
@@ -379,144 +379,141 @@ def verify(statement: IInferenceVerifier.Statement, proof: Bytes[12_288]) -> boo
     left: uint256 = 0  # how many of them
     done: uint256 = 0  # indices of DATA so far
     total: uint256 = 0  # the sum of what they give
-    lengths: uint256[4] = empty(uint256[4])  # of the recipes, 8 bits each
-    recipe: uint256 = max_value(uint256)  # the last claim's, and what is known of it
-    length: uint256 = 0
-    at_point: uint256 = 0
-    op: uint256 = 0
+    keys: uint256[16] = empty(uint256[16])
+    ranges: uint256[16] = empty(uint256[16])
     points: DynArray[uint256, 128] = []  # weights of the recipes' points at z
     values: DynArray[uint256, 512] = [1, gamma, uint256_mulmod(gamma, gamma, R), beta]
-    pages: uint256 = unsafe_add((word >> 160) & 65_535, 1_024 - 32 - 1) // 1_024
-    for page: uint256 in range(pages, bound=16):
-        pairs: uint256[32] = abi_decode(
-            slice(at_code.code, unsafe_add(_RECORDS_AT, unsafe_mul(1_024, page)), 1_024),
-            uint256[32],
+    pages: uint256 = unsafe_add((word >> 160) & 65_535, 63) // 64
+    for page: uint256 in range(pages, bound=11):
+        records: uint256[64] = abi_decode(
+            slice(at_code.code, unsafe_add(_RECORDS_AT, unsafe_mul(2_048, page)), 2_048),
+            uint256[64],
         )
-        for pair: uint256 in pairs:
-            for half: uint256 in [pair >> 128, pair]:
-                record: uint256 = half
-                op = (record >> 120) & 255
-                if op == _CLAIM:
-                    if at_claim == at_rounds:
-                        at_claim = at_after
-                    scalar: uint256 = extract32(proof, at_claim, output_type=uint256)
-                    at_claim = unsafe_add(at_claim, 32)
-                    if scalar >= R:
-                        return False
-                    values.append(scalar)
-                    claimed = uint256_addmod(claimed, uint256_mulmod(mu_power, scalar, R), R)
-                    if (record >> 96) & 65_535 != recipe:
-                        recipe = (record >> 96) & 65_535
-                        length = (lengths[recipe >> 5] >> unsafe_mul(8, recipe & 31)) & 255
-                        at_point = points[recipe]
-                    slot: uint256 = (record >> 64) & (2**32 - 1)
-                    bits: uint256 = unsafe_sub(variables, length)
-                    scalar = uint256_mulmod(at_point, mu_power, R)
+        for record: uint256 in records:
+            op: uint256 = record >> 248
+            if op == _CLAIM:
+                if at_claim == at_rounds:
+                    at_claim = at_after
+                scalar: uint256 = extract32(proof, at_claim, output_type=uint256)
+                at_claim = unsafe_add(at_claim, 32)
+                if scalar >= R:
+                    return False
+                values.append(scalar)
+                claimed = uint256_addmod(claimed, uint256_mulmod(mu_power, scalar, R), R)
+                slot: uint256 = (record >> 64) & (2**32 - 1)
+                bits: uint256 = (record >> 128) & 255
+                at_slot: uint256 = unsafe_sub(unsafe_add(variables, 8), bits)
+                scalar = uint256_mulmod(points[(record >> 96) & 65_535], mu_power, R)
+                if bits <= 3:
+                    scalar = uint256_mulmod(scalar, top[(_ONE << bits) | slot], R)
+                else:
+                    bits = unsafe_sub(bits, 3)
+                    scalar = uint256_mulmod(scalar, top[8 | (slot >> bits)], R)
                     if bits <= 3:
-                        scalar = uint256_mulmod(scalar, top[(_ONE << bits) | slot], R)
+                        bits = _ONE << bits
+                        scalar = uint256_mulmod(
+                            scalar, second[bits | (slot & unsafe_sub(bits, 1))], R
+                        )
                     else:
                         bits = unsafe_sub(bits, 3)
-                        scalar = uint256_mulmod(scalar, top[8 | (slot >> bits)], R)
+                        scalar = uint256_mulmod(scalar, second[8 | ((slot >> bits) & 7)], R)
                         if bits <= 3:
                             bits = _ONE << bits
                             scalar = uint256_mulmod(
-                                scalar, second[bits | (slot & unsafe_sub(bits, 1))], R
+                                scalar, third[bits | (slot & unsafe_sub(bits, 1))], R
                             )
                         else:
                             bits = unsafe_sub(bits, 3)
-                            scalar = uint256_mulmod(scalar, second[8 | ((slot >> bits) & 7)], R)
+                            scalar = uint256_mulmod(scalar, third[8 | ((slot >> bits) & 7)], R)
                             if bits <= 3:
                                 bits = _ONE << bits
                                 scalar = uint256_mulmod(
-                                    scalar, third[bits | (slot & unsafe_sub(bits, 1))], R
+                                    scalar, fourth[bits | (slot & unsafe_sub(bits, 1))], R
                                 )
                             else:
                                 bits = unsafe_sub(bits, 3)
-                                scalar = uint256_mulmod(scalar, third[8 | ((slot >> bits) & 7)], R)
-                                if bits <= 3:
-                                    bits = _ONE << bits
-                                    scalar = uint256_mulmod(
-                                        scalar, fourth[bits | (slot & unsafe_sub(bits, 1))], R
-                                    )
-                                else:
-                                    bits = unsafe_sub(bits, 3)
-                                    scalar = uint256_mulmod(
-                                        scalar, fourth[8 | ((slot >> bits) & 7)], R
-                                    )
-                                    for i: uint256 in range(bits, bound=12):
-                                        z: uint256 = point[
-                                            unsafe_add(unsafe_add(length, 8), i)
-                                        ]
-                                        if (slot >> i) & 1 == 0:
-                                            z = unsafe_sub(R + 1, z)
-                                        scalar = uint256_mulmod(scalar, z, R)
-                    group: uint256 = (record >> 112) & 255
-                    if group == 1:
-                        factor_a = uint256_addmod(factor_a, scalar, R)
-                    else:
-                        factors[group] = uint256_addmod(factors[group], scalar, R)
-                    mu_power = uint256_mulmod(mu_power, mu, R)
+                                scalar = uint256_mulmod(
+                                    scalar, fourth[8 | ((slot >> bits) & 7)], R
+                                )
+                                for i: uint256 in range(bits, bound=12):
+                                    z: uint256 = point[unsafe_add(at_slot, i)]
+                                    if (slot >> i) & 1 == 0:
+                                        z = unsafe_sub(R + 1, z)
+                                    scalar = uint256_mulmod(scalar, z, R)
+                group: uint256 = (record >> 112) & 255
+                if group == 1:
+                    factor_a = uint256_addmod(factor_a, scalar, R)
+                else:
+                    factors[group] = uint256_addmod(factors[group], scalar, R)
+                mu_power = uint256_mulmod(mu_power, mu, R)
+                continue
+            if op == _TERM:
+                scalar: uint256 = values[(record >> 40) & 65_535]
+                count: uint256 = (record >> 56) & (2**64 - 1)
+                if count != 1:
+                    # the sign bit counts for -2^63, not 2^63
+                    scalar = uint256_mulmod(
+                        scalar,
+                        unsafe_sub(unsafe_add(count, R), (count << 1) & 2**64),
+                        R,
+                    )
+                if record & (2**40 - 2**8) != 0:
+                    scalar = uint256_mulmod(scalar, values[(record >> 24) & 65_535], R)
+                    if record & (2**24 - 2**8) != 0:
+                        scalar = uint256_mulmod(scalar, values[(record >> 8) & 65_535], R)
+                total = uint256_addmod(total, scalar, R)
+                left = unsafe_sub(left, 1)
+                if left > 0:
                     continue
-                if op == _TERM:
-                    scalar: uint256 = values[(record >> 40) & 65_535]
-                    count: uint256 = (record >> 56) & (2**64 - 1)
-                    if count != 1:
-                        # the sign bit counts for -2^63, not 2^63
-                        scalar = uint256_mulmod(
-                            scalar,
-                            unsafe_sub(unsafe_add(count, R), (count << 1) & 2**64),
-                            R,
-                        )
-                    if record & (2**40 - 2**8) != 0:
-                        scalar = uint256_mulmod(scalar, values[(record >> 24) & 65_535], R)
-                        if record & (2**24 - 2**8) != 0:
-                            scalar = uint256_mulmod(scalar, values[(record >> 8) & 65_535], R)
-                    total = uint256_addmod(total, scalar, R)
-                    left = unsafe_sub(left, 1)
-                    if left > 0:
-                        continue
-                    record = pending
-                    op = (record >> 120) & 255
-                elif op == _BLOCK:
-                    part: uint256 = (record >> 104) & 65_535
-                    bits: uint256 = (record >> 72) & (2**32 - 1)
-                    step: uint256 = 0 if part >> 12 == _BITS else 1
-                    i: uint256 = unsafe_add(24 * unsafe_sub(part >> 12, 1), (part >> 6) & 63)
-                    scalar: uint256 = 1
-                    for unused_: uint256 in range(part & 63, bound=63):
-                        x: uint256 = known[i]
-                        i = unsafe_add(i, step)
-                        if bits & 1 == 0:
-                            x = unsafe_sub(R + 1, x)
-                        bits >>= 1
-                        scalar = uint256_mulmod(scalar, x, R)
-                    values.append(scalar)
-                    continue
-                elif op < _CLAIM:
-                    if op == 0:
+                op = pending >> 248
+            elif op == _BLOCK:
+                part: uint256 = (record >> 104) & 65_535
+                bits: uint256 = (record >> 72) & (2**32 - 1)
+                step: uint256 = 0 if part >> 12 == _BITS else 1
+                i: uint256 = unsafe_add(24 * unsafe_sub(part >> 12, 1), (part >> 6) & 63)
+                scalar: uint256 = 1
+                for unused_: uint256 in range(part & 63, bound=63):
+                    x: uint256 = known[i]
+                    i = unsafe_add(i, step)
+                    if bits & 1 == 0:
+                        x = unsafe_sub(R + 1, x)
+                    bits >>= 1
+                    scalar = uint256_mulmod(scalar, x, R)
+                values.append(scalar)
+                continue
+            elif op < _CLAIM:
+                if op == 0:
+                    break
+                # RECIPE
+                j: uint256 = 8
+                down: uint256 = 96
+                scalar: uint256 = 1
+                for unused_: uint256 in range(5):
+                    part: uint256 = (record >> down) & 65_535
+                    if part == 0:
                         break
-                    # RECIPE
-                    j: uint256 = 0
-                    down: uint256 = 96
-                    scalar: uint256 = 1
-                    for unused_: uint256 in range(5):
-                        part: uint256 = (record >> down) & 65_535
-                        if part == 0:
-                            break
-                        down = unsafe_sub(down, 16)
-                        if j == 0 and part >> 6 == 64:  # r from 0 on
-                            j = part & 63
-                            scalar = equal_z[j]
-                            continue
-                        i: uint256 = unsafe_add(24 * unsafe_sub(part >> 12, 1), (part >> 6) & 63)
+                    down = unsafe_sub(down, 16)
+                    if j == 8 and part >> 6 == 64:  # r from 0 on
+                        j = part & 63
+                        scalar = equal_z[j]
+                        j = unsafe_add(j, 8)
+                        continue
+                    # recipes share ranges: eq of a range and the variables of z from j on is kept
+                    key: uint256 = part | (j << 16)
+                    kept: uint256 = (part ^ (part >> 6) ^ unsafe_mul(j, 5)) & 15
+                    if keys[kept] != key:
+                        keys[kept] = key
+                        i: uint256 = unsafe_add(
+                            24 * unsafe_sub(part >> 12, 1), (part >> 6) & 63
+                        )
                         step: uint256 = 0 if part >> 12 == _BITS else 1
-                        for unused__: uint256 in range(part & 63, bound=24):
+                        value_: uint256 = 1
+                        for k: uint256 in range(j, unsafe_add(j, part & 63), bound=24):
                             x: uint256 = known[i]
-                            z: uint256 = point[unsafe_add(j, 8)]
+                            z: uint256 = point[k]
                             i = unsafe_add(i, step)
-                            j = unsafe_add(j, 1)
-                            scalar = uint256_mulmod(
-                                scalar,
+                            value_ = uint256_mulmod(
+                                value_,
                                 unsafe_sub(
                                     unsafe_add(
                                         uint256_mulmod(unsafe_add(x, x), z, R), R + R + 1
@@ -525,157 +522,157 @@ def verify(statement: IInferenceVerifier.Statement, proof: Bytes[12_288]) -> boo
                                 ),
                                 R,
                             )
-                    down = len(points)
-                    lengths[down >> 5] |= j << unsafe_mul(8, down & 31)
-                    points.append(scalar)
-                    continue
-                elif op >= _DEFINE and op <= _ZERO:
+                        ranges[kept] = value_
+                    scalar = uint256_mulmod(scalar, ranges[kept], R)
+                    j = unsafe_add(j, part & 63)
+                points.append(scalar)
+                continue
+            elif op >= _DEFINE:
+                pending = record
+                if op <= _ZERO:
                     total = 0
                     left = (record >> 104) & 65_535
                     if op >= _SUM:
                         left = (record >> 96) & 65_535
                     if left > 0:
-                        pending = record
                         continue
-                if op == _DEFINE:
-                    values.append(total)
-                elif op == _START:
-                    start_power = uint256_mulmod(start_power, weight, R)
-                    start = uint256_addmod(start, uint256_mulmod(start_power, total, R), R)
-                elif op >= _SUM:
-                    power = uint256_mulmod(power, weight, R)
-                    count: uint256 = (record >> 112) & 255
-                    if op >= _LOOKUP:
-                        # h (beta - v - gamma y - gamma^2 id), less 1 or m
-                        h: uint256 = values[(record >> 96) & 65_535]
-                        total = uint256_mulmod(
-                            h,
-                            unsafe_sub(
-                                unsafe_add(beta, 3 * R),
+            if op == _DEFINE:
+                values.append(total)
+            elif op == _START:
+                start_power = uint256_mulmod(start_power, weight, R)
+                start = uint256_addmod(start, uint256_mulmod(start_power, total, R), R)
+            elif op >= _SUM:
+                power = uint256_mulmod(power, weight, R)
+                count: uint256 = (pending >> 112) & 255
+                if op >= _LOOKUP:
+                    # h (beta - v - gamma y - gamma^2 id), less 1 or m
+                    h: uint256 = values[(pending >> 96) & 65_535]
+                    total = uint256_mulmod(
+                        h,
+                        unsafe_sub(
+                            unsafe_add(beta, 3 * R),
+                            unsafe_add(
+                                values[(pending >> 80) & 65_535],
                                 unsafe_add(
-                                    values[(record >> 80) & 65_535],
-                                    unsafe_add(
-                                        uint256_mulmod(gamma, values[(record >> 64) & 65_535], R),
-                                        uint256_mulmod(
-                                            values[2], values[(record >> 48) & 65_535], R
-                                        ),
+                                    uint256_mulmod(gamma, values[(pending >> 64) & 65_535], R),
+                                    uint256_mulmod(
+                                        values[2], values[(pending >> 48) & 65_535], R
                                     ),
                                 ),
                             ),
-                            R,
-                        )
-                        if op == _LOOKUP:
-                            total = unsafe_add(total, R - 1)
-                        else:
-                            total = unsafe_sub(unsafe_add(total, R), values[(record >> 32) & 65_535])
-                            h = unsafe_sub(R, h)
-                        result = uint256_addmod(result, uint256_mulmod(h, 1 << count, R), R)
-                    total = uint256_mulmod(total, power, R)
-                    if op >= _ZERO:
-                        total = uint256_mulmod(total, equal[count], R)
-                    result = uint256_addmod(result, uint256_mulmod(total, 1 << count, R), R)
-                elif op == _RAMP and (record >> 110) & 1_023 == 64:  # r from 0 on
-                    scalar: uint256 = (record >> 40) & (2**64 - 1)
-                    if scalar >= 2**63:
-                        scalar = unsafe_add(scalar, R - 2**64)
-                    values.append(
-                        uint256_addmod(
-                            scalar,
-                            known[
-                                unsafe_add((record >> 104) & 63, 50)
-                            ],
-                            R,
-                        )
+                        ),
+                        R,
                     )
-                elif op == _CLAMP and (record >> 110) & 1_023 == 64 and (record >> 96) & 255 < 3:
-                    # T(i - 2^(w-1)), r from 0 on: with both signs, or the positive one
-                    low: uint256 = unsafe_sub((record >> 104) & 63, 1)
-                    zeros: uint256 = 1
-                    ones: uint256 = 1
-                    for i: uint256 in range(7, low, bound=56):
-                        x: uint256 = known[i]
-                        zeros = uint256_mulmod(zeros, unsafe_sub(R + 1, x), R)
-                        ones = uint256_mulmod(ones, x, R)
-                    scalar: uint256 = uint256_mulmod(
-                        known[low],
+                    if op == _LOOKUP:
+                        total = unsafe_add(total, R - 1)
+                    else:
+                        total = unsafe_sub(unsafe_add(total, R), values[(pending >> 32) & 65_535])
+                        h = unsafe_sub(R, h)
+                    result = uint256_addmod(result, uint256_mulmod(h, 1 << count, R), R)
+                total = uint256_mulmod(total, power, R)
+                if op >= _ZERO:
+                    total = uint256_mulmod(total, equal[count], R)
+                result = uint256_addmod(result, uint256_mulmod(total, 1 << count, R), R)
+            elif op == _RAMP and (record >> 110) & 1_023 == 64:  # r from 0 on
+                scalar: uint256 = (record >> 40) & (2**64 - 1)
+                if scalar >= 2**63:
+                    scalar = unsafe_add(scalar, R - 2**64)
+                values.append(
+                    uint256_addmod(
+                        scalar,
+                        known[
+                            unsafe_add((record >> 104) & 63, 50)
+                        ],
+                        R,
+                    )
+                )
+            elif op == _CLAMP and (record >> 110) & 1_023 == 64 and (record >> 96) & 255 < 3:
+                # T(i - 2^(w-1)), r from 0 on: with both signs, or the positive one
+                low: uint256 = unsafe_sub((record >> 104) & 63, 1)
+                zeros: uint256 = 1
+                ones: uint256 = 1
+                for i: uint256 in range(7, low, bound=56):
+                    x: uint256 = known[i]
+                    zeros = uint256_mulmod(zeros, unsafe_sub(R + 1, x), R)
+                    ones = uint256_mulmod(ones, x, R)
+                scalar: uint256 = uint256_mulmod(
+                    known[low],
+                    unsafe_add(
+                        uint256_mulmod(zeros, unsafe_add(known[57], R - 127), R), 127
+                    ),
+                    R,
+                )
+                if (record >> 96) & 255 == 1:
+                    scalar = uint256_addmod(
+                        scalar,
+                        uint256_mulmod(
+                            unsafe_sub(R + 1, known[low]),
+                            unsafe_add(uint256_mulmod(ones, known[57], R), R - 128),
+                            R,
+                        ),
+                        R,
+                    )
+                values.append(scalar)
+            elif op <= _CLAMP:
+                values.append(
+                    staticcall LIBRARY.mask(known, record, skip_contract_check=True)
+                )
+            elif op == _WIRE:
+                values.append(
+                    staticcall LIBRARY.wire(known, record, skip_contract_check=True)
+                )
+            elif op <= _OUTPUT:
+                points_at: uint256 = extract32(
+                    slice(
+                        at_code.code,
                         unsafe_add(
-                            uint256_mulmod(zeros, unsafe_add(known[57], R - 127), R), 127
+                            _RECORDS_AT, unsafe_mul(32, (record >> 104) & 65_535)
                         ),
-                        R,
+                        32,
+                    ),
+                    0,
+                    output_type=uint256,
+                )
+                packed: Bytes[256] = statement.output
+                shape: uint256 = head >> 32
+                if op == _INPUT:
+                    packed = statement.input
+                    shape = head >> 88
+                values.append(
+                    staticcall LIBRARY.tensor(
+                        known,
+                        points_at,
+                        shape & (2**48 - 1),
+                        packed,
+                        skip_contract_check=True,
                     )
-                    if (record >> 96) & 255 == 1:
-                        scalar = uint256_addmod(
-                            scalar,
-                            uint256_mulmod(
-                                unsafe_sub(R + 1, known[low]),
-                                unsafe_add(uint256_mulmod(ones, known[57], R), R - 128),
-                                R,
-                            ),
-                            R,
-                        )
-                    values.append(scalar)
-                elif op <= _CLAMP:
-                    values.append(
-                        staticcall LIBRARY.mask(known, record, skip_contract_check=True)
-                    )
-                elif op == _WIRE:
-                    values.append(
-                        staticcall LIBRARY.wire(known, record, skip_contract_check=True)
-                    )
-                elif op <= _OUTPUT:
-                    points_at: uint256 = extract32(
-                        slice(
-                            at_code.code,
-                            unsafe_add(
-                                _RECORDS_AT - 16, unsafe_mul(16, (record >> 104) & 65_535)
-                            ),
-                            32,
-                        ),
-                        0,
-                        output_type=uint256,
-                    )
-                    packed: Bytes[256] = statement.output
-                    shape: uint256 = head >> 32
-                    if op == _INPUT:
-                        packed = statement.input
-                        shape = head >> 88
-                    values.append(
-                        staticcall LIBRARY.tensor(
-                            known,
-                            points_at,
-                            shape & (2**48 - 1),
-                            packed,
-                            skip_contract_check=True,
-                        )
-                    )
-                elif op == _DATA:
-                    total = uint256_addmod(
-                        total,
-                        staticcall LIBRARY.index(
-                            known, pending, done, record, skip_contract_check=True
-                        ),
-                        R,
-                    )
-                    done = unsafe_add(done, 7)
-                    left = unsafe_sub(left, 1)
-                    if left == 0:
-                        values.append(total)
-                elif op == _READ_TOKENS:
-                    total = staticcall LIBRARY.tokens(
-                        known, record, self._turned(statement.input), skip_contract_check=True
-                    )
-                    if total >= R:
-                        return False
+                )
+            elif op == _DATA:
+                total = uint256_addmod(
+                    total,
+                    staticcall LIBRARY.index(
+                        known, pending, done, record, skip_contract_check=True
+                    ),
+                    R,
+                )
+                done = unsafe_add(done, 7)
+                left = unsafe_sub(left, 1)
+                if left == 0:
                     values.append(total)
-                else:  # INDEX
-                    pending = record
-                    done = 0
-                    total = 0
-                    left = unsafe_add((record >> 72) & 65_535, 6) // 7
-                    if left == 0:
-                        values.append(0)
-            if op == 0:
-                break  # nothing more in the last page
+            elif op == _READ_TOKENS:
+                total = staticcall LIBRARY.tokens(
+                    known, record, self._turned(statement.input), skip_contract_check=True
+                )
+                if total >= R:
+                    return False
+                values.append(total)
+            else:  # INDEX
+                pending = record
+                done = 0
+                total = 0
+                left = unsafe_add((record >> 72) & 65_535, 6) // 7
+                if left == 0:
+                    values.append(0)
 
     # sumcheck 1 ends where the relations say
     if result != uint256_mulmod(
@@ -785,7 +782,9 @@ def _store(
         descriptor, commitment, proof_opening.SRS_DIGEST
     )
     self._circuits[model_id] = (
-        convert(stored.at, uint256) | len(descriptor) << 160 | block.timestamp << 176
+        convert(stored.at, uint256)
+        | ((len(descriptor) - 32) // 16) << 160
+        | block.timestamp << 176
     )
     return stored
 

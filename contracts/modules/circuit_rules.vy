@@ -18,16 +18,20 @@
 # 4. constants and immutables
 MAX_RECIPES: constant(uint256) = 128
 MAX_VALUES: constant(uint256) = 512
-MAX_WIRE: constant(uint256) = 1_024  # positions of one dimension
+MAX_RECORDS: constant(uint256) = 704
+MAX_WIRE: constant(uint256) = 512  # positions of one dimension, outside, in the kernel and inside
 _MAX_VARIABLES: constant(uint256) = 24
 _MIN_VARIABLES: constant(uint256) = 4  # of the opening
-_MAX_RECORDS: constant(uint256) = 1_024
 _MAX_PACKED: constant(uint256) = 256  # bytes
 _PACKED: constant(uint256) = 0
 _COMMITTED: constant(uint256) = 1
 _TOKENS: constant(uint256) = 2
 _WORD_16: constant(uint256) = 2**16 - 1
 _WORD_32: constant(uint256) = 2**32 - 1
+# @dev How many low bits of a record are unused: byte op & 31, from the lowest.
+_UNUSED: constant(uint256) = (
+    58018677487189474427401625885283643378727732251820238615271835544084584
+)
 _RECORD_MASK: constant(uint256) = 2**128 - 1
 
 # Sources of a range
@@ -77,7 +81,9 @@ def _check(descriptor: Bytes[16_384]):
     @param descriptor Header and records.
     """
     size: uint256 = len(descriptor)
-    assert size >= 32 and size % 16 == 0, "circuit_rules: bad length"
+    assert size >= 32 and size <= 32 + 16 * MAX_RECORDS and size % 16 == 0, (
+        "circuit_rules: bad length"
+    )
     head: uint256 = extract32(descriptor, 0, output_type=uint256)
     bounds: Bounds = Bounds(
         rounds=(head >> 240) & 255,
@@ -88,13 +94,17 @@ def _check(descriptor: Bytes[16_384]):
         output=(head >> 32) & (2**56 - 1),
     )
     before: uint256 = (head >> 192) & _WORD_16
-    assert head >> 248 == 1 and head & _WORD_32 == 0, "circuit_rules: bad header"
-    assert bounds.rounds >= 1 and bounds.rounds <= _MAX_VARIABLES, "circuit_rules: bad n1"
-    assert bounds.variables >= _MIN_VARIABLES and bounds.variables <= _MAX_VARIABLES, (
-        "circuit_rules: bad n2"
-    )
-    assert bounds.rho >= 1 and bounds.rho <= _MAX_VARIABLES, "circuit_rules: bad rho"
-    assert bounds.recipes <= MAX_RECIPES, "circuit_rules: too many recipes"
+    assert (
+        head >> 248 == 1
+        and head & _WORD_32 == 0
+        and bounds.recipes <= MAX_RECIPES
+        and bounds.rounds >= 1
+        and bounds.rounds <= _MAX_VARIABLES
+        and bounds.variables >= _MIN_VARIABLES
+        and bounds.variables <= _MAX_VARIABLES
+        and bounds.rho >= 1
+        and bounds.rho <= _MAX_VARIABLES
+    ), "circuit_rules: bad header"
     assert size == 32 + 16 * (bounds.recipes + before + ((head >> 176) & _WORD_16)), (
         "circuit_rules: bad length"
     )
@@ -106,7 +116,8 @@ def _check(descriptor: Bytes[16_384]):
     uses_r: bool[MAX_RECIPES] = empty(bool[MAX_RECIPES])
     at: uint256 = 32
     for i: uint256 in range(bounds.recipes, bound=MAX_RECIPES):
-        lengths[i], uses_r[i] = self._check_recipe(extract32(descriptor, at - 16, output_type=uint256) & _RECORD_MASK, bounds)
+        record: uint256 = extract32(descriptor, at - 16, output_type=uint256) & _RECORD_MASK
+        lengths[i], uses_r[i] = self._check_recipe(record, bounds)
         at += 16
 
     known: uint256 = 4  # values that operands may name
@@ -122,32 +133,33 @@ def _check(descriptor: Bytes[16_384]):
     for phase: uint256 in range(2):
         is_before: bool = phase == 0
         end += 16 * before if is_before else 16 * ((head >> 176) & _WORD_16)
-        for unused: uint256 in range(_MAX_RECORDS):
+        for unused: uint256 in range(MAX_RECORDS):
             if at == end:
                 break
             record: uint256 = extract32(descriptor, at - 16, output_type=uint256) & _RECORD_MASK
             at += 16
             op: uint256 = record >> 120
+            self._check_padding(record)
             if op < _START:
                 assert starts == 0 or not is_before, "circuit_rules: value after START"
                 assert instances == 0, "circuit_rules: value after an instance"
             if op == _DEFINE or op == _START or op == _SUM or op == _ZERO:
                 # their TERMs follow
                 count: uint256 = (record >> 104) & _WORD_16
-                if op == _DEFINE or op == _START:
-                    assert record & (2**104 - 1) == 0, "circuit_rules: bad padding"
-                else:
+                if op >= _SUM:
                     count = (record >> 96) & _WORD_16
-                    assert record & (2**96 - 1) == 0, "circuit_rules: bad padding"
                 assert count <= (end - at) // 16, "circuit_rules: missing TERM"
-                for i: uint256 in range(count, bound=_MAX_RECORDS):
-                    term: uint256 = extract32(descriptor, at - 16, output_type=uint256) & _RECORD_MASK
+                for i: uint256 in range(count, bound=MAX_RECORDS):
+                    term: uint256 = (
+                        extract32(descriptor, at - 16, output_type=uint256) & _RECORD_MASK
+                    )
                     at += 16
                     assert term >> 120 == _TERM, "circuit_rules: missing TERM"
-                    assert term & 255 == 0, "circuit_rules: bad padding"
-                    if op == _ZERO:
-                        # eq is a factor of its own: degree 3 in all
-                        assert (term >> 8) & _WORD_16 == 0, "circuit_rules: ZERO of degree 4"
+                    self._check_padding(term)
+                    # eq is a factor of its own: degree 3 in all
+                    assert op != _ZERO or (term >> 8) & _WORD_16 == 0, (
+                        "circuit_rules: ZERO of degree 4"
+                    )
                     for offset: uint256 in [40, 24, 8]:
                         used = self._mark(used, (term >> offset) & _WORD_16, known)
             if op >= _SUM:
@@ -166,9 +178,6 @@ def _check(descriptor: Bytes[16_384]):
                         if i < 4 or op == _TABLE:
                             operand: uint256 = (record >> (96 - 16 * i)) & _WORD_16
                             used = self._mark(used, operand, known)
-                    assert record & (2**32 - 1 if op == _TABLE else 2**48 - 1) == 0, (
-                        "circuit_rules: bad padding"
-                    )
                 else:
                     assert op <= _ZERO, "circuit_rules: unknown record"
                 continue
@@ -176,6 +185,8 @@ def _check(descriptor: Bytes[16_384]):
                 assert is_before, "circuit_rules: START after sumcheck 1"
                 starts += 1
                 continue
+            reads_input: bool = False
+            reads_output: bool = False
             if op == _CLAIM or op == _INPUT or op == _OUTPUT:
                 recipe: uint256 = (record >> (96 if op == _CLAIM else 104)) & _WORD_16
                 assert recipe < bounds.recipes, "circuit_rules: no such recipe"
@@ -183,60 +194,57 @@ def _check(descriptor: Bytes[16_384]):
                 length: uint256 = lengths[recipe]
                 if op == _CLAIM:
                     group: uint256 = (record >> 112) & 255
-                    assert record & (2**64 - 1) == 0, "circuit_rules: bad padding"
                     assert (record >> 64) & _WORD_32 < 1 << (bounds.variables - length), (
                         "circuit_rules: no such slot"
                     )
                     claims[phase] += 1
-                    if group == 3:
-                        assert bounds.input >> 48 == _COMMITTED, "circuit_rules: no such group"
-                        inputs = self._mark(inputs, known, known + 1)
-                    elif group == 4:
-                        assert bounds.output >> 48 == _COMMITTED, "circuit_rules: no such group"
-                        outputs = self._mark(outputs, known, known + 1)
-                    else:
-                        assert group < 3, "circuit_rules: no such group"
+                    assert (
+                        group < 3
+                        or (group == 3 and bounds.input >> 48 == _COMMITTED)
+                        or (group == 4 and bounds.output >> 48 == _COMMITTED)
+                    ), "circuit_rules: no such group"
+                    reads_input = group == 3
+                    reads_output = group == 4
                 else:
-                    assert record & (2**104 - 1) == 0, "circuit_rules: bad padding"
                     shape: uint256 = bounds.input if op == _INPUT else bounds.output
                     assert shape >> 48 == _PACKED, "circuit_rules: tensor is not packed"
                     assert length == self._bits(shape), "circuit_rules: bad length of a point"
-                    if op == _INPUT:
-                        inputs = self._mark(inputs, known, known + 1)
-                    else:
-                        outputs = self._mark(outputs, known, known + 1)
+                    reads_input = op == _INPUT
+                    reads_output = op == _OUTPUT
             elif op == _READ_TOKENS:
                 self._check_range((record >> 104) & _WORD_16, bounds, is_before)
                 self._check_range((record >> 88) & _WORD_16, bounds, is_before)
-                assert record & (2**88 - 1) == 0, "circuit_rules: bad padding"
                 assert bounds.input >> 48 == _TOKENS, "circuit_rules: input is not tokens"
                 assert self._values(bounds.input) <= 1 << ((record >> 104) & 63), (
                     "circuit_rules: bad bound"
                 )
-                inputs = self._mark(inputs, known, known + 1)
+                reads_input = True
             elif op == _INDEX:
                 self._check_range((record >> 104) & _WORD_16, bounds, is_before)
                 self._check_range((record >> 88) & _WORD_16, bounds, is_before)
-                assert record & (2**72 - 1) == 0, "circuit_rules: bad padding"
                 count: uint256 = (record >> 72) & _WORD_16
                 bits: uint256 = (record >> 88) & 63
                 assert count <= 1 << ((record >> 104) & 63), "circuit_rules: bad bound"
                 assert (count + 6) // 7 <= (end - at) // 16, "circuit_rules: missing DATA"
-                for i: uint256 in range((count + 6) // 7, bound=_MAX_RECORDS):
-                    data: uint256 = extract32(descriptor, at - 16, output_type=uint256) & _RECORD_MASK
+                for i: uint256 in range((count + 6) // 7, bound=MAX_RECORDS):
+                    data: uint256 = (
+                        extract32(descriptor, at - 16, output_type=uint256) & _RECORD_MASK
+                    )
                     at += 16
                     assert data >> 120 == _DATA, "circuit_rules: missing DATA"
-                    assert data & 255 == 0, "circuit_rules: bad padding"
+                    self._check_padding(data)
                     for j: uint256 in range(7):
-                        index: uint256 = (data >> (104 - 16 * j)) & _WORD_16
-                        if 7 * i + j < count:
-                            assert index >> bits == 0, "circuit_rules: bad index"
-                        else:
-                            assert index == 0, "circuit_rules: bad padding"
+                        number: uint256 = (data >> (104 - 16 * j)) & _WORD_16
+                        most: uint256 = bits if 7 * i + j < count else 0
+                        assert number >> most == 0, "circuit_rules: bad index"
             elif op == _WIRE:
                 self._check_wire(record, bounds, is_before)
             elif op != _DEFINE:
                 self._check_mask(op, record, bounds, is_before)
+            if reads_input:
+                inputs = self._mark(inputs, known, MAX_VALUES)
+            if reads_output:
+                outputs = self._mark(outputs, known, MAX_VALUES)
             known += 1
             assert known <= MAX_VALUES, "circuit_rules: too many values"
     assert sums == starts, "circuit_rules: STARTs and SUMs differ"
@@ -261,13 +269,12 @@ def _check_tensor(shape: uint256, variables: uint256, is_input: bool):
     """
     kind: uint256 = shape >> 48
     count: uint256 = self._values(shape)
-    assert count > 0, "circuit_rules: bad dims"
-    if kind == _COMMITTED:
-        assert self._bits(shape) <= variables, "circuit_rules: bad dims"
+    is_sound: bool = kind == _PACKED and count <= _MAX_PACKED
+    if count > 0 and kind == _COMMITTED:
+        is_sound = self._bits(shape) <= variables
     elif kind == _TOKENS:
-        assert is_input and 2 * count <= _MAX_PACKED, "circuit_rules: bad dims"
-    else:
-        assert kind == _PACKED and count <= _MAX_PACKED, "circuit_rules: bad dims"
+        is_sound = is_input and 2 * count <= _MAX_PACKED
+    assert is_sound and count > 0, "circuit_rules: bad dims"
 
 
 @internal
@@ -312,8 +319,7 @@ def _check_recipe(record: uint256, bounds: Bounds) -> (uint256, bool):
     length: uint256 = 0
     uses_r: bool = False
     is_over: bool = False
-    assert record >> 120 == _RECIPE, "circuit_rules: missing RECIPE"
-    assert record & _WORD_32 == 0, "circuit_rules: bad padding"
+    assert record >> 120 == _RECIPE and record & _WORD_32 == 0, "circuit_rules: missing RECIPE"
     for offset: uint256 in [96, 80, 64, 48, 32]:
         part: uint256 = (record >> offset) & _WORD_16
         if part == 0:
@@ -363,23 +369,18 @@ def _check_mask(op: uint256, record: uint256, bounds: Bounds, is_before: bool):
     count: uint256 = part & 63
     assert op >= _EQ and op <= _CLAMP, "circuit_rules: unknown record"
     self._check_range(part, bounds, is_before)
-    used: uint256 = 72  # lower bits that must be zero
     if op == _EQ:
         self._check_range((record >> 88) & _WORD_16, bounds, is_before)
         assert (record >> 88) & 63 == count, "circuit_rules: unlike ranges"
-        used = 88
     elif op == _BLOCK:
         assert ((record >> 72) & _WORD_32) >> count == 0, "circuit_rules: bad bound"
     elif op == _LESS:
         assert (record >> 72) & _WORD_32 <= 1 << count, "circuit_rules: bad bound"
-    elif op == _RAMP:
-        used = 40
-    else:
+    elif op == _CLAMP:
         kind: uint256 = (record >> 96) & 255
-        assert kind >= 1 and kind <= 3, "circuit_rules: unknown CLAMP"
-        assert count >= (2 if kind == 3 else 9), "circuit_rules: CLAMP too narrow"
-        used = 96
-    assert record & ((1 << used) - 1) == 0, "circuit_rules: bad padding"
+        assert kind >= 1 and kind <= 3 and count >= (2 if kind == 3 else 9), (
+            "circuit_rules: bad CLAMP"
+        )
 
 
 @internal
@@ -393,14 +394,16 @@ def _check_wire(record: uint256, bounds: Bounds, is_before: bool):
     """
     range_k: uint256 = (record >> 88) & _WORD_16
     size_k: uint256 = (record >> 24) & _WORD_16
-    assert record & 255 == 0, "circuit_rules: bad padding"
-    assert (record >> 64) & 255 > 0 and size_k > 0, "circuit_rules: bad WIRE"
-    self._check_side((record >> 104) & _WORD_16, (record >> 40) & _WORD_16, bounds, is_before)
-    self._check_side((record >> 72) & _WORD_16, (record >> 8) & _WORD_16, bounds, is_before)
+    size_p: uint256 = (record >> 40) & _WORD_16
+    size_q: uint256 = (record >> 8) & _WORD_16
+    self._check_side((record >> 104) & _WORD_16, size_p, bounds, is_before)
+    self._check_side((record >> 72) & _WORD_16, size_q, bounds, is_before)
+    is_sound: bool = (record >> 64) & 255 > 0 and size_k > 0
     if range_k >> 12 == _BITS:
-        assert range_k & 63 == 0 and (range_k >> 6) & 63 < size_k, "circuit_rules: bad WIRE"
+        is_sound = is_sound and range_k & 63 == 0 and (range_k >> 6) & 63 < size_k
     elif range_k != 0:
         self._check_side(range_k, size_k, bounds, is_before)
+    assert is_sound and size_p + size_k + size_q <= MAX_WIRE, "circuit_rules: bad WIRE"
 
 
 @internal
@@ -414,7 +417,18 @@ def _check_side(part: uint256, size: uint256, bounds: Bounds, is_before: bool):
     @param is_before Whether r is not known yet.
     """
     self._check_range(part, bounds, is_before)
-    assert size >= 1 and size <= min(MAX_WIRE, 1 << (part & 63)), "circuit_rules: bad WIRE"
+    assert size >= 1 and size <= 1 << (part & 63), "circuit_rules: bad WIRE"
+
+
+@internal
+@pure
+def _check_padding(record: uint256):
+    """
+    @dev Revert unless the bits that a record does not use are zero.
+    @param record The record.
+    """
+    unused: uint256 = (_UNUSED >> (8 * ((record >> 120) & 31))) & 255
+    assert record & ((1 << unused) - 1) == 0, "circuit_rules: bad padding"
 
 
 @internal

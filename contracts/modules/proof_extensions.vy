@@ -25,7 +25,6 @@ MAX_WIRE: constant(uint256) = circuit_rules.MAX_WIRE
 _BITS: constant(uint256) = 3  # source of constant bits
 _NUMBERS: constant(uint256) = 50  # in `known`: sum of 2^i r_i over the first variables
 _EQ: constant(uint256) = 17
-_BLOCK: constant(uint256) = 18
 _LESS: constant(uint256) = 19
 _RAMP: constant(uint256) = 20
 _RELU_CLAMP: constant(uint256) = 2
@@ -39,7 +38,7 @@ _SIGNS: constant(uint256) = 2**7 * ((2**64 - 1) // 255)  # of eight bytes
 @pure
 def mask(known: uint256[75], record: uint256) -> uint256:
     """
-    @notice An EQ, BLOCK, LESS, RAMP or CLAMP record.
+    @notice An EQ, LESS, RAMP or CLAMP record.
     @param known The variables.
     @param record The record, in the lower half of the word.
     @return uint256 Its value.
@@ -50,15 +49,6 @@ def mask(known: uint256[75], record: uint256) -> uint256:
     step: uint256 = 0 if part >> 12 == _BITS else 1
     at: uint256 = unsafe_add(24 * unsafe_sub(part >> 12, 1), (part >> 6) & 63)
     value: uint256 = 1
-    if op == _BLOCK:
-        bits: uint256 = (record >> 72) & (2**32 - 1)
-        for i: uint256 in range(count, bound=63):
-            x: uint256 = known[at]
-            at = unsafe_add(at, step)
-            if (bits >> i) & 1 == 0:
-                x = unsafe_sub(R + 1, x)
-            value = uint256_mulmod(value, x, R)
-        return value
     if op == _LESS:
         bound: uint256 = (record >> 72) & (2**32 - 1)
         if bound >> count != 0:
@@ -81,10 +71,12 @@ def mask(known: uint256[75], record: uint256) -> uint256:
             y: uint256 = known[to]
             at = unsafe_add(at, step)
             to = unsafe_add(to, step_to)
-            product: uint256 = uint256_mulmod(x, y, R)
             value = uint256_mulmod(
                 value,
-                unsafe_sub(unsafe_add(unsafe_add(product, product), 2 * R + 1), unsafe_add(x, y)),
+                unsafe_sub(
+                    unsafe_add(uint256_mulmod(unsafe_add(x, x), y, R), R + R + 1),
+                    unsafe_add(x, y),
+                ),
                 R,
             )
         return value
@@ -339,72 +331,170 @@ def wire(known: uint256[75], record: uint256) -> uint256:
     size_p: uint256 = (record >> 40) & 65_535
     size_k: uint256 = (record >> 24) & 65_535
     size_q: uint256 = (record >> 8) & 65_535
-    pad: uint256 = (record >> 56) & 255
     range_k: uint256 = (record >> 88) & 65_535
-    kind_k: uint256 = range_k >> 12
-    if kind_k == _BITS:
-        # a single k: q + K - pad = stride p + k + K - pad, all of them at least 0
-        pad = unsafe_sub(unsafe_add(pad, 64), (range_k >> 6) & 63)
-        size_k = 1
-    else:
-        pad = unsafe_add(pad, 64)
-    # entries of q, then of p, then of k
-    table: DynArray[uint256, 3 * MAX_WIRE] = []
+    first_k: uint256 = 0
+    if range_k >> 12 == _BITS:  # the single k
+        first_k = (range_k >> 6) & 63
+        size_k = unsafe_add(first_k, 1)
+    stride: uint256 = (record >> 64) & 255
+    pad: uint256 = (record >> 56) & 255
+    range_q: uint256 = (record >> 72) & 65_535
+    range_p: uint256 = (record >> 104) & 65_535
+    # with stride 1, p and q are split into eights, so that only the lowest three variables meet k;
+    # q must not pass Q within an eight
+    is_split: bool = (
+        stride == 1
+        and size_p >= 8
+        and range_q & 63 >= 3
+        and (size_q & 7 == 0 or size_p + size_k <= size_q + pad + 1)
+    )
+    # eq of q, then of p, then of k; of split ones the lower eight, then the rest
+    table: uint256[MAX_WIRE] = empty(uint256[MAX_WIRE])
     base: uint256 = 0
-    for turn: uint256 in range(3):
+    for turn: uint256 in range(5):
         part: uint256 = range_k
         size: uint256 = size_k
-        if turn == 0:
-            part = (record >> 72) & 65_535
+        if turn < 2:
+            part = range_q
             size = size_q
-        elif turn == 1:
-            part = (record >> 104) & 65_535
+        elif turn < 4:
+            part = range_p
             size = size_p
-        elif kind_k == 0 or kind_k == _BITS:
+        elif part == 0 or part >> 12 == _BITS:
             break
         at: uint256 = unsafe_add(24 * unsafe_sub(part >> 12, 1), (part >> 6) & 63)
         step: uint256 = 0 if part >> 12 == _BITS else 1
-        table.append(1)
+        count: uint256 = part & 63
+        if turn < 4:
+            if is_split:
+                if turn & 1 == 0:
+                    size = 8
+                    count = 3
+                else:
+                    size = unsafe_add(size, 7) >> 3
+                    count = unsafe_sub(count, 3)
+                    at = unsafe_add(at, unsafe_mul(3, step))
+            elif turn & 1 == 1:
+                continue
+        table[base] = 1
         entries: uint256 = 1
-        for i: uint256 in range(part & 63, bound=63):
-            x: uint256 = known[unsafe_add(at, unsafe_mul(i, step))]
-            rest: uint256 = unsafe_sub(R + 1, x)
+        for i: uint256 in range(count, bound=63):
+            x: uint256 = known[at]
+            at = unsafe_add(at, step)
             more: uint256 = min(unsafe_sub(size, entries), entries)
             for j: uint256 in range(base, unsafe_add(base, more), bound=MAX_WIRE):
                 low: uint256 = table[j]
                 up: uint256 = uint256_mulmod(low, x, R)
-                table.append(up)
+                table[unsafe_add(j, entries)] = up
                 table[j] = uint256_addmod(low, unsafe_sub(R, up), R)
+            x = unsafe_sub(R + 1, x)
             for j: uint256 in range(
                 unsafe_add(base, more), unsafe_add(base, entries), bound=MAX_WIRE
             ):
-                table[j] = uint256_mulmod(table[j], rest, R)
+                table[j] = uint256_mulmod(table[j], x, R)
             entries = unsafe_add(entries, more)
         base = unsafe_add(base, size)
-    base_k: uint256 = unsafe_add(size_q, size_p)
-    stride: uint256 = (record >> 64) & 255
+    is_weighted: bool = range_k != 0 and range_k >> 12 != _BITS
     total: uint256 = 0
-    first: uint256 = 64  # stride p + 64
-    for i: uint256 in range(size_q, base_k, bound=MAX_WIRE):
-        k: uint256 = 0
-        if first < pad:
-            k = unsafe_sub(pad, first)
-        q: uint256 = unsafe_sub(unsafe_add(first, k), pad)
-        first = unsafe_add(first, stride)
-        if q >= size_q or k >= size_k:
-            continue
-        inner: uint256 = 0
-        steps: uint256 = min(unsafe_sub(size_k, k), unsafe_sub(size_q, q))
-        if kind_k == 0 or kind_k == _BITS:
-            for j: uint256 in range(q, unsafe_add(q, steps), bound=MAX_WIRE):
-                inner = uint256_addmod(inner, table[j], R)
-        else:
-            k = unsafe_sub(unsafe_add(base_k, k), q)
-            for j: uint256 in range(q, unsafe_add(q, steps), bound=MAX_WIRE):
+    if is_split:
+        high_q: uint256 = unsafe_add(size_q, 7) >> 3
+        base = unsafe_add(high_q, 8)  # of p
+        base_k: uint256 = unsafe_add(unsafe_add(base, 8), unsafe_add(size_p, 7) >> 3)
+        for turn: uint256 in range(2):
+            # whole eights of p, then those that are left over
+            first: uint256 = 0
+            end: uint256 = size_p >> 3
+            lows: uint256 = 8
+            if turn == 1:
+                first = end
+                end = unsafe_add(end, 1)
+                lows = size_p & 7
+                if lows == 0:
+                    break
+            last: uint256 = 0
+            sums: uint256[2] = [0, 0]
+            for k: uint256 in range(first_k, size_k, bound=MAX_WIRE):
+                # 8 (carry - 32) + rest = k - pad
+                rest: uint256 = unsafe_sub(unsafe_add(k, 256), pad)
+                carry: uint256 = rest >> 3
+                rest &= 7
+                if carry != last:
+                    last = carry
+                    for half: uint256 in range(2):
+                        inner: uint256 = 0
+                        for i: uint256 in range(first, end, bound=64):
+                            j: uint256 = unsafe_sub(unsafe_add(i, unsafe_add(carry, half)), 32)
+                            if j < high_q:
+                                inner = uint256_addmod(
+                                    inner,
+                                    uint256_mulmod(
+                                        table[unsafe_add(unsafe_add(base, 8), i)],
+                                        table[unsafe_add(j, 8)],
+                                        R,
+                                    ),
+                                    R,
+                                )
+                        sums[half] = inner
+                inner: uint256 = 0
+                outer: uint256 = 0
+                for i: uint256 in range(lows, bound=8):
+                    product: uint256 = uint256_mulmod(
+                        table[unsafe_add(base, i)], table[unsafe_add(i, rest) & 7], R
+                    )
+                    if unsafe_add(i, rest) < 8:
+                        inner = uint256_addmod(inner, product, R)
+                    else:
+                        outer = uint256_addmod(outer, product, R)
                 inner = uint256_addmod(
-                    inner, uint256_mulmod(table[j], table[unsafe_add(j, k)], R), R
+                    uint256_mulmod(inner, sums[0], R), uint256_mulmod(outer, sums[1], R), R
                 )
-        total = uint256_addmod(total, uint256_mulmod(inner, table[i], R), R)
+                if is_weighted:
+                    inner = uint256_mulmod(inner, table[unsafe_add(base_k, k)], R)
+                total = uint256_addmod(total, inner, R)
+        return total
+    for k: uint256 in range(first_k, size_k, bound=MAX_WIRE):
+        # 0 <= stride p + k - pad < Q
+        first: uint256 = 0
+        if pad > k:
+            first = unsafe_add(unsafe_sub(pad, k), unsafe_sub(stride, 1)) // stride
+        if k >= unsafe_add(size_q, pad):
+            break
+        end: uint256 = min(
+            size_p, unsafe_add(unsafe_sub(unsafe_add(size_q, pad), unsafe_add(k, 1)) // stride, 1)
+        )
+        if first >= end:
+            continue
+        i: uint256 = unsafe_add(size_q, first)
+        j: uint256 = unsafe_sub(unsafe_add(unsafe_mul(stride, first), k), pad)
+        count: uint256 = unsafe_sub(end, first)
+        inner: uint256 = 0
+        for unused: uint256 in range(count >> 2, bound=MAX_WIRE):
+            j1: uint256 = unsafe_add(j, stride)
+            j2: uint256 = unsafe_add(j1, stride)
+            j3: uint256 = unsafe_add(j2, stride)
+            inner = uint256_addmod(
+                inner,
+                unsafe_add(
+                    unsafe_add(
+                        uint256_mulmod(table[i], table[j], R),
+                        uint256_mulmod(table[unsafe_add(i, 1)], table[j1], R),
+                    ),
+                    unsafe_add(
+                        uint256_mulmod(table[unsafe_add(i, 2)], table[j2], R),
+                        uint256_mulmod(table[unsafe_add(i, 3)], table[j3], R),
+                    ),
+                ),
+                R,
+            )
+            i = unsafe_add(i, 4)
+            j = unsafe_add(j3, stride)
+        for unused: uint256 in range(count & 3, bound=3):
+            inner = uint256_addmod(inner, uint256_mulmod(table[i], table[j], R), R)
+            i = unsafe_add(i, 1)
+            j = unsafe_add(j, stride)
+        if is_weighted:
+            inner = uint256_mulmod(inner, table[unsafe_add(unsafe_add(size_q, size_p), k)], R)
+        total = uint256_addmod(total, inner, R)
     return total
 
 

@@ -5,7 +5,7 @@
 @license GNU Affero General Public License v3.0 only
 @author JoyNet contributors
 @notice Test contract: stands where ModelMarketplace stands, for tests of what a publisher may do.
-        The account that sends a transaction is the publisher of every model.
+        One account is the publisher of every model.
 @custom:security Test contract; never deployed to a real chain.
 @custom:kill Not needed.
 """
@@ -15,6 +15,20 @@
 from ..interfaces import IModelMarketplace
 
 
+# 5. state
+publisher: public(address)
+
+
+# 7. external, state-changing
+@external
+def set_publisher(account: address):
+    """
+    @notice Make an account the publisher of every model.
+    @param account The account.
+    """
+    self.publisher = account
+
+
 # 8. external, view
 @external
 @view
@@ -22,8 +36,8 @@ def listing(model_id: bytes32) -> IModelMarketplace.Listing:
     """
     @notice Look up one model.
     @param model_id Any model.
-    @return Listing A record whose publisher is the sender of the transaction.
+    @return Listing A record with the publisher.
     """
     record: IModelMarketplace.Listing = empty(IModelMarketplace.Listing)
-    record.publisher = tx.origin
+    record.publisher = self.publisher
     return record

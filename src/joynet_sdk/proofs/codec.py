@@ -38,7 +38,7 @@ from joynet_sdk.proofs.circuit import (
 
 HEADER_BYTES = 32
 RECORD_BYTES = 16
-MAX_DESCRIPTOR_BYTES = 16_384  # InferenceVerifier's calldata bound
+MAX_DESCRIPTOR_BYTES = 11_296  # 704 records: what CircuitLibrary can store as code
 RECIPE, DATA, START = 0x01, 0x1B, 0x20
 RANGES = 5  # in a recipe
 HEADER = ">4B5HB3HB3H"

@@ -176,7 +176,8 @@ class _Rules:
             self._check_range(part, before=before)
             _require(part.source is not Source.NONE, "a missing range")
             _require(1 <= size <= 1 << part.count, f"WIRE over {size} of {1 << part.count}")
-            _require(size <= MAX_WIRE, f"WIRE over {size}")
+        sizes = value.size_p + value.size_k + value.size_q
+        _require(sizes <= MAX_WIRE, f"WIRE over {sizes} positions")
         _require(value.stride >= 1, "WIRE of stride 0")
         _require(value.size_k >= 1, "WIRE of no k")
         k = value.k
@@ -186,7 +187,6 @@ class _Rules:
         self._check_range(k, before=before)
         if k.source is not Source.NONE:
             _require(value.size_k <= 1 << k.count, f"WIRE over {value.size_k} of {1 << k.count}")
-            _require(value.size_k <= MAX_WIRE, f"WIRE over {value.size_k}")
 
     def _check_packed(self, recipe: int, shape: IoShape, *, before: bool) -> None:
         self._check_recipe(recipe, before=before)

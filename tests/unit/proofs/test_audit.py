@@ -213,7 +213,7 @@ def test_token_outside_of_the_vocabulary_is_a_false_statement() -> None:
     statement = replace(
         honest()[0].statement,
         descriptor_hash=keccak256(compiled.descriptor),
-        input=b"\0\1\0\4",
+        input=b"\1\0\4\0",
         output=bytes(4),
     )
     assert any(isinstance(v, Tokens) for v in compiled.circuit.before + compiled.circuit.after)
@@ -231,9 +231,9 @@ def test_token_outside_of_the_vocabulary_is_a_false_statement() -> None:
         (
             lambda c: replace(
                 c,
-                after=(*c.after, Wire(r(0, 11), bits(0, 0), r(0, 11), 1, 0, 1025, 1, 1025)),
+                after=(*c.after, Wire(r(0, 9), bits(0, 0), r(0, 9), 1, 0, 256, 1, 256)),
             ),
-            "WIRE over 1025",
+            "WIRE over 513",
         ),
         (lambda c: replace(c, after=c.after + c.after[:1] * 400), "a proof of"),
     ],

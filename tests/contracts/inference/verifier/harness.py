@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from eth_abi import encode
+
 from joynet_sdk.chain import artifacts
 from joynet_sdk.chain.rpc import Rpc
 from joynet_sdk.errors import VerificationError
@@ -111,6 +112,7 @@ class Chain:
         rpc.call("anvil_setBalance", SENDER, hex(10**24))
         self.library = self._deploy(artifacts.load("CircuitLibrary").bytecode)
         self.market = self._deploy(_testing_bytecode("OpenMarketplace"))
+        self.market.send("set_publisher(address)", SENDER)
         self.verifier = self._deploy(
             artifacts.load("InferenceVerifier").bytecode,
             ["address", "address", "uint256[4][13]"],
@@ -202,9 +204,7 @@ class Chain:
         Raises:
             RpcError: It reverted.
         """
-        answer = self.verifier.call(
-            f"verify({STATEMENT},bytes)", fields(statement), proof, gas=gas
-        )
+        answer = self.verifier.call(f"verify({STATEMENT},bytes)", fields(statement), proof, gas=gas)
         assert answer in (bytes(32), bytes(31) + b"\1")
         return answer[-1] == 1
 
