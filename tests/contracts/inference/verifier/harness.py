@@ -65,7 +65,7 @@ class Contract:
 
 def calldata(signature: str, *args: Any) -> bytes:
     """A call's bytes; the signature names the types."""
-    name, _, rest = signature.partition("(")
+    rest = signature.partition("(")[2]
     return keccak256(signature.encode())[:4] + encode(_split(rest[:-1]), args)
 
 
