@@ -10,12 +10,13 @@
         program of fixed records, which this contract interprets. Normative text:
         docs/spec/proof.md; the Python verifier takes the same steps.
 @dev `verify` first follows the transcript, which fixes every challenge, and then walks the records
-     once. All arithmetic on scalars is mod r; sums of a few elements stay below 2^256, which is
-     5.29 r, and are reduced late. Memory is laid out so that what is rarely large comes last.
+     once. It is one function because Vyper hands memory over by copying it, and every copy lies
+     below what is paid for. All arithmetic on scalars is mod r; sums of a few elements stay below
+     2^256, which is 5.29 r, and are reduced late. Indices are those of checked descriptors.
 @custom:security Proofs hold under the structured reference string given at deployment: whoever
         knows its tau can prove anything. A circuit is registered once, by the model's publisher,
-        for good; what it computes is for everybody to check against the published model. The owner
-        can only change the link to ModelMarketplace, after a delay.
+        for good; what it computes is for everybody to check against the published model. There is
+        no owner; library and marketplace are fixed.
 @custom:kill Nothing to stop: it holds no money, and registered circuits stay.
 """
 
@@ -580,9 +581,7 @@ def verify(statement: IInferenceVerifier.Statement, proof: Bytes[12_288]) -> boo
                 values.append(
                     uint256_addmod(
                         scalar,
-                        known[
-                            unsafe_add((record >> 104) & 63, 50)
-                        ],
+                        known[unsafe_add((record >> 104) & 63, 50)],
                         R,
                     )
                 )
@@ -661,7 +660,7 @@ def verify(statement: IInferenceVerifier.Statement, proof: Bytes[12_288]) -> boo
                     values.append(total)
             elif op == _READ_TOKENS:
                 total = staticcall LIBRARY.tokens(
-                    known, record, self._turned(statement.input), skip_contract_check=True
+                    known, record, statement.input, skip_contract_check=True
                 )
                 if total >= R:
                     return False
@@ -799,23 +798,6 @@ def _facts(word: uint256) -> Bytes[160]:
     """
     at: address = convert(word & (2**160 - 1), address)
     return slice(at.code, _FACTS_AT, 160)
-
-
-@internal
-@pure
-def _turned(tokens: Bytes[256]) -> Bytes[256]:
-    """
-    @dev Token ids come little-endian, as requests have them; CircuitLibrary reads big-endian ones.
-    """
-    padded: Bytes[288] = concat(tokens, empty(bytes32))
-    words: uint256[8] = empty(uint256[8])
-    for i: uint256 in range(8):
-        if unsafe_mul(32, i) >= len(tokens):
-            break
-        word: uint256 = extract32(padded, unsafe_mul(32, i), output_type=uint256)
-        even: uint256 = word & (max_value(uint256) // 257)  # every second byte
-        words[i] = (unsafe_sub(word, even) >> 8) | (even << 8)
-    return slice(abi_encode(words), 0, len(tokens))
 
 
 @internal

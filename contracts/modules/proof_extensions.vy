@@ -6,9 +6,10 @@
 @author JoyNet contributors
 @notice Multilinear extensions that the verifier evaluates by itself: masks, ramps, clamps, public
         tensors, gathers. Normative text: docs/spec/proof.md, whose records are the arguments.
-@dev `known` holds the variables: r at 0, rho at 24, the constants 0 and 1 at 48. A range (source,
-     start, count) begins at 24 (source - 1) + start; constant bits do not move on. Records were
-     checked by `circuit_rules`: ranges and sizes are taken as they are.
+@dev `known` holds the variables: r at 0, rho at 24, the constants 0 and 1 at 48, and at 50 the
+     numbers sum of 2^i r_i over the first variables. A range (source, start, count) begins at
+     24 (source - 1) + start; constant bits do not move on. Records were checked by
+     `circuit_rules`: ranges and sizes are taken as they are.
      Sums of a few elements of Fr stay below 2^256, which is 5.29 r, and are reduced late.
 @custom:security Pure functions.
 @custom:kill Nothing to stop.
@@ -149,7 +150,7 @@ def tokens(known: uint256[75], record: uint256, packed: Bytes[256]) -> uint256:
     @notice A TOKENS record.
     @param known The variables.
     @param record The record, in the lower half of the word.
-    @param packed Token ids, 16 bits each, big-endian: InferenceVerifier turns them round.
+    @param packed Token ids, 16 bits each, little-endian.
     @return uint256 sum over the tokens of eq(place) eq(token); R, which is no element, if a token
             does not fit the vocabulary.
     """
@@ -160,12 +161,14 @@ def tokens(known: uint256[75], record: uint256, packed: Bytes[256]) -> uint256:
         first: uint256 = unsafe_mul(16, i)
         if first >= count:
             break
+        word: uint256 = extract32(padded, unsafe_mul(32, i), output_type=uint256)
+        even: uint256 = word & (max_value(uint256) // 257)  # every second byte
         part: uint256 = self._select(
             known,
             record,
             first,
             min(unsafe_sub(count, first), 16),
-            extract32(padded, unsafe_mul(32, i), output_type=uint256),
+            (unsafe_sub(word, even) >> 8) | (even << 8),
         )
         if part >= R:
             return R
@@ -179,9 +182,9 @@ def tensor(
     known: uint256[75], recipe: uint256, dims: uint256, packed: Bytes[256]
 ) -> uint256:
     """
-    @notice Extension of a dense tensor of int8 whose dims are padded to powers of two. A row is read
-         eight values at a time: with the sign bit flipped a byte is its value + 128, and the
-         weights of eight places sum to 1.
+    @notice Extension of a dense tensor of int8 whose dims are padded to powers of two.
+    @dev A row is read eight values at a time: with the sign bit flipped a byte is its value + 128,
+         and the weights of eight places sum to 1.
     @param known The variables.
     @param recipe RECIPE record of the point.
     @param dims Three sizes of 16 bits, outermost first.

@@ -82,7 +82,8 @@ def _holds(
     @param point u, variable 0 at 8.
     @param variables 4 .. 24.
     @param claim v, below r.
-    @param opening 448 bytes whose scalars are below r and whose points are on the curve.
+    @param opening 448 bytes whose scalars are below r; its points are checked here, as they are
+           multiplied.
     @return bool Whether it does.
     """
     now: bytes32 = keccak256(concat(state, _FOLD, slice(opening, 0, 64)))
@@ -114,7 +115,8 @@ def _holds(
     alpha_rows: uint256 = alpha
     x = z
     for i: uint256 in range(unsafe_sub(variables, columns), bound=12):
-        step: uint256 = uint256_mulmod(point[unsafe_add(unsafe_add(columns, i), 8)], unsafe_add(x, R - 1), R)
+        u: uint256 = point[unsafe_add(unsafe_add(columns, i), 8)]
+        step: uint256 = uint256_mulmod(u, unsafe_add(x, R - 1), R)
         high = uint256_mulmod(high, unsafe_add(step, 1), R)
         high_reversed = uint256_mulmod(high_reversed, unsafe_sub(unsafe_add(x, R), step), R)
         x = uint256_mulmod(x, x, R)

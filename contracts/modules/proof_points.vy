@@ -6,9 +6,10 @@
 @author JoyNet contributors
 @notice The group G1 (y^2 = x^3 + 3 over Fq) and the pairing, through the precompiles of EIP-196
         and EIP-197. (0, 0) is the identity.
-@dev A precompile takes all the gas it is given when it fails, so it is given a fixed amount and
-     points that were checked. Nothing here reverts: a failure is an answer. Who calls must hold
-     `PRECOMPILES_GAS`, or else a lack of gas would look like a false proof.
+@dev A precompile takes all the gas it is given when it fails, so it is given a fixed amount. It
+     checks its points itself: off the curve, or a coordinate that is not reduced, and it fails.
+     Nothing here reverts: a failure is an answer. Who calls must hold `PRECOMPILES_GAS`, or else a
+     lack of gas would look like a false proof.
 @custom:security Pure functions.
 @custom:kill Nothing to stop.
 """
@@ -22,7 +23,7 @@ _PAIRING: constant(address) = 0x0000000000000000000000000000000000000008
 _ADD_GAS: constant(uint256) = 500  # EIP-1108: 150
 _MULTIPLY_GAS: constant(uint256) = 9_000  # EIP-1108: 6,000
 _PAIRING_GAS: constant(uint256) = 200_000  # EIP-1108: 147,000 for three pairs
-PRECOMPILES_GAS: constant(uint256) = 240_000  # the dearest call and what EIP-150 keeps back
+PRECOMPILES_GAS: constant(uint256) = 280_000  # for 12 multiples, the pairing and EIP-150's part
 
 
 # 9. internal
@@ -37,7 +38,8 @@ def _is_on_curve(x: uint256, y: uint256) -> bool:
     """
     if x >= Q or y >= Q:
         return False
-    if uint256_mulmod(y, y, Q) == uint256_addmod(uint256_mulmod(uint256_mulmod(x, x, Q), x, Q), 3, Q):
+    cube: uint256 = uint256_mulmod(uint256_mulmod(x, x, Q), x, Q)
+    if uint256_mulmod(y, y, Q) == uint256_addmod(cube, 3, Q):
         return True
     return x == 0 and y == 0
 
