@@ -1,4 +1,4 @@
-"""Proofs of the four models: time, memory, size, accuracy, beside ezkl 23.0.5.
+"""Proofs of the four models: time, memory, size, gas, accuracy, beside ezkl 23.0.5.
 
 ezkl's figures are its own run on the same kind of machine (benchmarks/results/ezkl.json): scale 7,
 public input and output, fixed weights. A row's ratio is ezkl's CPU time to prove over ours.
@@ -16,38 +16,26 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.gas_proofs import gas_of
 from benchmarks.stopwatch import machine
 
 MODELS = "abcd"
 RUNS = 5
 EZKL = Path(__file__).parent / "results" / "ezkl.json"
 GOALS = {"a": (0.3, 0.2), "b": (4, 3), "c": (1.0, 0.7), "d": (1.5, 1.0)}  # CPU-s, stretch
+GAS_GOALS = {"a": (500, 450), "b": (560, 500), "c": (660, 600), "d": (660, 600)}  # thousands
 
 
 def run() -> str:
     """The report in Markdown."""
+    with tempfile.TemporaryDirectory() as scratch:
+        found = {name: _measured(name, Path(scratch) / name) for name in MODELS}
+        inputs = {
+            name: (Path(scratch) / name, bytes.fromhex(found[name]["input"])) for name in MODELS
+        }
+        gas = gas_of(inputs)
     ezkl = json.loads(EZKL.read_text())
-    rows = []
-    stages = []
-    for name in MODELS:
-        with tempfile.TemporaryDirectory() as folder:
-            command = [sys.executable, "-m", "benchmarks.proofs", name, folder]
-            done = subprocess.run(command, check=True, capture_output=True, text=True)
-        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-        peer = ezkl["models"][name]
-        goal, stretch = GOALS[name]
-        rows.append(
-            f"| {name} | {found['parameters']:,} | {found['loss']} | {found['prove_cpu']:.2f} "
-            f"| {found['prove_wall']:.2f} | {goal} ({stretch}) | {peer['prove_cpu']} "
-            f"| **{peer['prove_cpu'] / found['prove_cpu']:,.0f}x** | {found['peak_mb']:,} "
-            f"| {peer['peak_mb']:,} | {found['proof_bytes']:,} | {peer['proof_bytes']:,} "
-            f"| {1000 * found['verify_cpu']:.0f} | {1000 * peer['verify_cpu']:.0f} |"
-        )
-        shares = ", ".join(f"{k} {1000 * v:.0f}" for k, v in found["stages"].items())
-        stages.append(
-            f"- {name}: {shares}; n1 {found['n1']}, n2 {found['n2']}, "
-            f"{found['claims']} claims, estimate {found['estimate_cpu']:.2f} CPU-s"
-        )
+    peers = ezkl["models"]
     return "\n".join(
         [
             "# Proofs of inference",
@@ -60,13 +48,55 @@ def run() -> str:
             "| goal (stretch) | ezkl prove, CPU-s | ratio | peak, MB | ezkl peak, MB | proof, B "
             "| ezkl proof, B | verify, CPU-ms | ezkl verify, CPU-ms |",
             "|---|---:|---|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|",
-            *rows,
+            *(_row(name, found[name], peers[name]) for name in MODELS),
+            "",
+            "Gas of the whole transaction `InferenceVerifier.verify`, on anvil (prague), calldata "
+            "and 21,000 included; a changed byte makes each proof false. What it goes into: "
+            "proofs-gas.md.",
+            "",
+            "| model | gas | goal (stretch) | ezkl |",
+            "|---|---:|---|---:|",
+            *(_gas_row(name, gas[name], peers[name]) for name in MODELS),
             "",
             "CPU-ms by stage of one proof:",
             "",
-            *stages,
+            *(_stages(name, found[name]) for name in MODELS),
             "",
         ]
+    )
+
+
+def _measured(name: str, folder: Path) -> dict[str, Any]:
+    """One model, in a process of its own."""
+    folder.mkdir()
+    command = [sys.executable, "-m", "benchmarks.proofs", name, str(folder)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _row(name: str, found: dict[str, Any], peer: dict[str, Any]) -> str:
+    goal, stretch = GOALS[name]
+    return (
+        f"| {name} | {found['parameters']:,} | {found['loss']} | {found['prove_cpu']:.2f} "
+        f"| {found['prove_wall']:.2f} | {goal} ({stretch}) | {peer['prove_cpu']} "
+        f"| **{peer['prove_cpu'] / found['prove_cpu']:,.0f}x** | {found['peak_mb']:,} "
+        f"| {peer['peak_mb']:,} | {found['proof_bytes']:,} | {peer['proof_bytes']:,} "
+        f"| {1000 * found['verify_cpu']:.0f} | {1000 * peer['verify_cpu']:.0f} |"
+    )
+
+
+def _gas_row(name: str, gas: int, peer: dict[str, Any]) -> str:
+    goal, stretch = GAS_GOALS[name]
+    theirs = f"{peer['gas'] // 1000:,}k" if peer["gas"] else "not deployable"
+    return f"| {name} | {gas:,} | {goal}k ({stretch}k) | {theirs} |"
+
+
+def _stages(name: str, found: dict[str, Any]) -> str:
+    shares = ", ".join(f"{k} {1000 * v:.0f}" for k, v in found["stages"].items())
+    return (
+        f"- {name}: {shares}; n1 {found['n1']}, n2 {found['n2']}, "
+        f"{found['claims']} claims, estimate {found['estimate_cpu']:.2f} CPU-s"
     )
 
 
@@ -125,6 +155,7 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
     verify = time.process_time() - at
     circuit = prover.workshop.key(path).compiled.circuit
     return {
+        "input": data.hex(),
         "parameters": made.model.parameters,
         "loss": _loss(accuracy),
         "prove_cpu": median(cpu),

@@ -22,7 +22,7 @@ from joynet_sdk.governance import Governance
 from joynet_sdk.inference.committee import FLOW as COMMITTEE
 from joynet_sdk.inference.lanes import VoucherBook
 from joynet_sdk.inference.proven import FLOW as PROVEN
-from joynet_sdk.inference.prover import Prover
+from joynet_sdk.inference.proven import srs_digest
 from joynet_sdk.inference.service import Inference, NodeClient, Result
 from joynet_sdk.models import Models
 from joynet_sdk.nodes import Nodes
@@ -87,6 +87,7 @@ class AsyncJoyNet:
         self.home, self.settings = home, settings
         self._password, self._confirm, self._is_dry_run = password, confirm, is_dry_run
         self._client: NodeClient | None = None
+        self._provers: dict[bytes | None, InferenceProver] = {}
 
     @cached_property
     def chain(self) -> ChainSession:
@@ -193,14 +194,15 @@ class AsyncJoyNet:
     @cached_property
     def proving(self) -> Proving:
         """Proofs of inference."""
-        return Proving(lambda: self.chain, self._start, self.prover, self._locate)
+        return Proving(lambda: self.chain, self._start, self._open_prover, self._locate)
 
-    @cached_property
-    def prover(self) -> "InferenceProver":
-        """This machine's prover; a device is opened when something is proved."""
+    def _open_prover(self, srs_digest: bytes | None) -> "InferenceProver":
+        """This machine's prover under an SRS; a device is opened when something is proved."""
         from joynet_sdk.proofs.inference import InferenceProver
 
-        return InferenceProver(Home(self.home))
+        if srs_digest not in self._provers:
+            self._provers[srs_digest] = InferenceProver(Home(self.home), srs_digest=srs_digest)
+        return self._provers[srs_digest]
 
     def _locate(self, ref: str) -> Located:
         """The files of a model: a path, or a published model whose blocks are in the store."""
@@ -270,15 +272,10 @@ class _LazyCommitter:
     def __init__(self, joynet: AsyncJoyNet) -> None:
         self._joynet = joynet
 
-    @cached_property
-    def _prover(self) -> Prover:
-        from joynet_sdk.node.provers import open_prover
-
-        return open_prover(self._joynet.home, self._joynet.chain)
-
     def commit(self, shape: Sequence[int], data: bytes) -> Point:
         """See `inference.prover.Committer`."""
-        return self._prover.commit(shape, data)
+        prover = self._joynet._open_prover(srs_digest(self._joynet.chain))
+        return prover.commit(shape, data)
 
 
 class JoyNet(AsyncJoyNet):

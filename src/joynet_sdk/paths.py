@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from joynet_sdk.errors import ConfigError
 
@@ -184,7 +184,21 @@ def atomic_write(path: Path, data: bytes | str, *, mode: int = 0o600) -> None:
     Raises:
         ConfigError: Read-only or full disk, no permission; nothing is left behind.
     """
-    raw = data.encode() if isinstance(data, str) else data
+    with replacing(path, mode=mode) as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+
+
+@contextmanager
+def replacing(path: Path, *, mode: int = 0o600) -> Iterator[IO[bytes]]:
+    """A new file that takes the place of `path` when the block ends without an error.
+
+    Args:
+        path: Target; its folder is made (0700) when missing.
+        mode: Permissions of the new file.
+
+    Raises:
+        ConfigError: Read-only or full disk, no permission; nothing is left behind.
+    """
     private_dir(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     with file_errors(path):
@@ -192,7 +206,7 @@ def atomic_write(path: Path, data: bytes | str, *, mode: int = 0o600) -> None:
             fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
             with os.fdopen(fd, "wb") as file:
                 os.fchmod(file.fileno(), mode)
-                file.write(raw)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)

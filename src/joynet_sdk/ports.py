@@ -25,6 +25,9 @@ class Contract(Protocol):
     def transact(self, function: str, *args: Any) -> Any:
         """Simulate, confirm, journal, send and wait; returns the receipt."""
 
+    def sent(self, function: str, tx_hash: str) -> dict[str, Any]:
+        """The arguments, by name, that a transaction called this function with."""
+
     def events(
         self,
         name: str,

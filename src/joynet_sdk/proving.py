@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from joynet_sdk.errors import InvalidInputError, NotFoundError, VerificationError
+from joynet_sdk.errors import InvalidInputError, VerificationError
+from joynet_sdk.inference.proven import NO_CIRCUIT, VERIFIER, circuit_of, read_proof, srs_digest
 from joynet_sdk.ports import Chain, Flows, Run
-from joynet_sdk.types import Point
+from joynet_sdk.types import Point, PostedProof
 
-VERIFIER = "InferenceVerifier"
 REGISTER = "proof.register"
-UNPUBLISHED = NO_CIRCUIT = bytes(32)
-HOW_TO_BIND = "the proof of a job can be checked there: joynet infer run REF INPUT --verify zk"
+UNPUBLISHED = bytes(32)
+HOW_TO_BIND = "the proof of a job can be checked there: joynet proof fetch JOB"
 
 
 class Prover(Protocol):
@@ -35,6 +35,9 @@ class Prover(Protocol):
 
     def circuit(self, model: Path) -> Any:
         """The circuit's id and sizes."""
+
+    def file_of(self, posted: PostedProof) -> Any:
+        """The proof file of a job, from what the chain has of it."""
 
     def registration(
         self, model: Path, model_id: bytes, publisher: str, verifier: str, chain_id: int
@@ -63,21 +66,35 @@ class Proving:
 
     Args:
         chain: Asked only for what is on chain.
+        open_prover: The prover under an SRS by its digest; None for the development one.
         locate: Finds a model's files by name, CID, id or path.
     """
 
     def __init__(
-        self, chain: Callable[[], Chain], flows: Flows, prover: Prover, locate: Locate
+        self,
+        chain: Callable[[], Chain],
+        flows: Flows,
+        open_prover: Callable[[bytes | None], Prover],
+        locate: Locate,
     ) -> None:
-        self._chain, self._flows, self._prover, self._locate = chain, flows, prover, locate
+        self._chain, self._flows, self._locate = chain, flows, locate
+        self._open_prover = open_prover
+
+    @property
+    def _offline(self) -> Prover:
+        return self._open_prover(None)
+
+    @property
+    def _onchain(self) -> Prover:
+        return self._open_prover(srs_digest(self._chain()))
 
     def estimate(self, ref: str, batch: int = 1) -> Any:
         """Time, memory, size and gas of a proof of `batch` inputs, before any work."""
-        return self._prover.estimate(self._locate(ref).folder, batch)
+        return self._offline.estimate(self._locate(ref).folder, batch)
 
     def input_of(self, ref: str) -> Any:
         """What a model reads: `qmodel.Input`."""
-        return self._prover.input_of(self._locate(ref).folder)
+        return self._offline.input_of(self._locate(ref).folder)
 
     def prove(self, ref: str, data: bytes, batch: int = 1) -> Any:
         """Run a model and prove its output; the file is bound to no job.
@@ -88,7 +105,7 @@ class Proving:
                 more than one.
         """
         model = self._locate(ref)
-        return self._prover.prove_offline(model.folder, model.model_id, data, batch)
+        return self._offline.prove_offline(model.folder, model.model_id, data, batch)
 
     def verify(self, file: Any, ref: str | None = None) -> None:
         """Check a proof file, and when a model is given, that it is about that model.
@@ -96,7 +113,8 @@ class Proving:
         Raises:
             VerificationError: It does not verify; says why.
         """
-        self._prover.check(file)
+        prover = self._open_prover(file.srs_digest)
+        prover.check(file)
         if ref is None:
             return
         model = self._locate(ref)
@@ -105,7 +123,7 @@ class Proving:
             raise VerificationError(
                 f"the proof names model 0x{named.hex()}, expected 0x{model.model_id.hex()}"
             )
-        self._prover.compare(model.folder, file)
+        prover.compare(model.folder, file)
 
     def verify_onchain(self, file: Any) -> bool:
         """Ask the chain's InferenceVerifier about a proof that was made for it.
@@ -125,7 +143,17 @@ class Proving:
                 f"0x{statement.verifier.hex()}, this is chain {here[0]} and {here[1]}",
                 hint=HOW_TO_BIND,
             )
-        return bool(contract.call("verify", _as_struct(statement), file.proof))
+        return bool(contract.call("verify", statement_struct(statement), file.proof))
+
+    def fetch(self, job_id: int) -> Any:
+        """The proof of an answered job, from the chain; not checked.
+
+        Raises:
+            NotFoundError: No such job.
+            UnavailableError: It has no proof, or not yet.
+        """
+        posted = read_proof(self._chain(), job_id)
+        return self._open_prover(posted.srs_digest).file_of(posted)
 
     def check(self, ref: str) -> bytes:
         """Compile a published model's circuit and compare it with the registered one.
@@ -139,8 +167,8 @@ class Proving:
             VerificationError: Another circuit is registered.
         """
         model = self._published(ref)
-        own: bytes = self._prover.circuit(model.folder).circuit_id
-        registered = self.registered(model.model_id)
+        own: bytes = self._onchain.circuit(model.folder).circuit_id
+        registered = circuit_of(self._chain(), model.model_id)
         if registered != own:
             raise VerificationError(
                 f"model 0x{model.model_id.hex()} has circuit 0x{registered.hex()} registered, its "
@@ -148,19 +176,6 @@ class Proving:
                 hint="its proofs are about another model: do not trust them",
             )
         return own
-
-    def registered(self, model_id: bytes) -> bytes:
-        """The circuit id that is registered for a model.
-
-        Raises:
-            NotFoundError: There is none.
-        """
-        circuit = self._chain().contract(VERIFIER).call("circuit_of", model_id)
-        if circuit["circuit_id"] == NO_CIRCUIT:
-            raise NotFoundError(
-                "circuit of model", "0x" + model_id.hex(), hint="joynet proof register REF"
-            )
-        return bytes(circuit["circuit_id"])
 
     def register(self, ref: str) -> bytes:
         """Register a published model's circuit, once and for good; its publisher only.
@@ -180,7 +195,7 @@ class Proving:
                 f"model 0x{model.model_id.hex()} has circuit 0x{there.hex()} for good",
                 hint="joynet proof check REF",
             )
-        made = self._prover.registration(
+        made = self._onchain.registration(
             model.folder,
             model.model_id,
             chain.account.address,
@@ -227,7 +242,8 @@ def register_flow(run: Run) -> str:
     return bytes(circuit["circuit_id"]).hex()
 
 
-def _as_struct(statement: Any) -> dict[str, Any]:
+def statement_struct(statement: Any) -> dict[str, Any]:
+    """A statement as `InferenceVerifier.verify` takes it."""
     return {
         "model_id": statement.model_id,
         "circuit_id": statement.circuit_id,

@@ -63,6 +63,27 @@ class ProofAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class PostedProof:
+    """A proof that a job was answered with, as the chain has it.
+
+    Attributes:
+        request: What it is about.
+        descriptor: The registered circuit.
+        weights: C_W.
+        srs_digest: 32 bytes, of the verifier's SRS.
+        input_commitment: (0, 0) for a packed input.
+        answer: Output and proof.
+    """
+
+    request: ProofRequest
+    descriptor: bytes
+    weights: Point
+    srs_digest: bytes
+    input_commitment: Point
+    answer: ProofAnswer
+
+
+@dataclass(frozen=True, slots=True)
 class CircuitRegistration:
     """What the publisher hands to `InferenceVerifier.register`.
 

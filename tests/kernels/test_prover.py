@@ -15,7 +15,7 @@ from joynet_sdk.proofs.compiler.compile import build_witness, compile_model
 from joynet_sdk.proofs.compiler.registration import attest
 from joynet_sdk.proofs.device_tables import DeviceTables, Witness
 from joynet_sdk.proofs.evaluation import Evaluation, unpack
-from joynet_sdk.proofs.extensions import R
+from joynet_sdk.proofs.field import FR
 from joynet_sdk.proofs.msm import Msm
 from joynet_sdk.proofs.pcs import TwoTierProver
 from joynet_sdk.proofs.prover import Prover
@@ -137,7 +137,7 @@ def test_tables_are_those_of_the_reference(runtime: Runtime, name: str) -> None:
     circuit = compiled.circuit
     witness = build_witness(compiled, random_inputs(model, 3)[2])
     draw = random.Random(1)
-    gamma, beta, *rho = (draw.randrange(R) for _ in range(2 + circuit.rho))
+    gamma, beta, *rho = (draw.randrange(FR) for _ in range(2 + circuit.rho))
     given, output = unpack(circuit.input, witness.input), unpack(circuit.output, witness.output)
     groups = {Group.W: compiled.weights, Group.A: witness.advice}
     reference = Tables(circuit, groups, input=given, output=output, gamma=gamma, beta=beta, rho=rho)
@@ -152,5 +152,5 @@ def test_tables_are_those_of_the_reference(runtime: Runtime, name: str) -> None:
         made, expected = tables.value(index), reference.value(index)
         own = () if isinstance(made, int) else made.variables
         variables = sorted({*own, *expected.variables})
-        entries = [value % R for value in expected.over(variables)]
+        entries = [value % FR for value in expected.over(variables)]
         assert tables.spread(made, variables).to_ints() == entries, record

@@ -11,10 +11,10 @@ from joynet_sdk.chain.devnet import CHAIN_IDS
 from joynet_sdk.errors import ConfigError, InvalidInputError, NotFoundError, VerificationError
 from joynet_sdk.proofs import g1, g2, srs_powers
 from joynet_sdk.proofs.engines import DeviceEngine, ReferenceEngine
+from joynet_sdk.proofs.extensions import eq_table
 from joynet_sdk.proofs.field import FQ, FR, to_limbs, to_montgomery
 from joynet_sdk.proofs.msm import Msm
 from joynet_sdk.proofs.pcs import TwoTierProver
-from joynet_sdk.proofs.polynomials import eq_table
 from joynet_sdk.proofs.runtime import Runtime
 from joynet_sdk.proofs.srs import (
     DEVELOPMENT_CHAIN_IDS,

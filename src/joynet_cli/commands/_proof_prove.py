@@ -1,4 +1,4 @@
-"""`joynet proof estimate|prove|verify|check|show|register`."""
+"""`joynet proof estimate|prove|fetch|verify|check|show|register`."""
 
 import json
 from math import prod
@@ -18,7 +18,7 @@ Ref = Annotated[
     str, typer.Argument(help="A QModel file, or a published model: name, CID or 0x id.")
 ]
 MOST_SHOWN = 16
-File = Annotated[Path, typer.Argument(help="A file written by proof prove.")]
+File = Annotated[Path, typer.Argument(help="A file written by proof prove or proof fetch.")]
 
 
 def estimate(
@@ -96,6 +96,35 @@ def prove(
         out.note("not bound to a job; not zero-knowledge: proofs reveal something of the weights")
 
     out.result(result, human)
+
+
+def fetch(
+    job: Annotated[int, typer.Argument(help="A proven job's number, as infer run printed it.")],
+    target: Annotated[
+        Path | None, typer.Option("--out", help="Write the proof file here [job-N.proof].")
+    ] = None,
+) -> None:
+    """Read the proof that a job was paid for from the chain, into a file.
+
+    Examples:
+      joynet proof fetch 12
+      joynet proof fetch 12 --out seven.proof && joynet proof verify seven.proof --onchain
+    """
+    from joynet_sdk.paths import atomic_write
+
+    path = target or Path(f"job-{job}.proof")
+    with open_joynet("Reading the chain") as joynet:
+        file = joynet.proving.fetch(job)
+    raw = file.encode()
+    stop_if_dry_run(f"write {path}", file=str(path))
+    atomic_write(path, raw, mode=0o644)
+
+    def human(_: dict[str, Any]) -> None:
+        out.line(f"proof   {path} ({len(file.proof):,} bytes of proof)")
+        out.line(f"output  {_shown(file.output)}")
+        out.note(f"not checked: joynet proof verify {path} --onchain")
+
+    out.result({"file": str(path), "bytes": len(raw), **_described(file)}, human)
 
 
 def verify(

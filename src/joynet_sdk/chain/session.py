@@ -14,7 +14,13 @@ from joynet_sdk.chain.journal import Journal
 from joynet_sdk.chain.reverts import explain
 from joynet_sdk.chain.rpc import Rpc, RpcError, quantity
 from joynet_sdk.chain.transactions import Plan, Receipt, plain
-from joynet_sdk.errors import AuthError, ConfigError, PendingError
+from joynet_sdk.errors import (
+    AuthError,
+    ConfigError,
+    InvalidInputError,
+    NotFoundError,
+    PendingError,
+)
 from joynet_sdk.paths import Home, private_dir
 
 if TYPE_CHECKING:
@@ -333,6 +339,25 @@ class Contract:
             PendingError: Sent but not mined in time; `joynet tx resume` finishes it.
         """
         return self.session.transact(self, function, *args, value=value)
+
+    def sent(self, function: str, tx_hash: str) -> dict[str, Any]:
+        """The arguments, by name, that a mined transaction called a function with.
+
+        Raises:
+            NotFoundError: There is no such transaction.
+            InvalidInputError: It calls something else, e.g. a contract that called this one.
+        """
+        transaction = self.session.rpc.call("eth_getTransactionByHash", tx_hash)
+        if transaction is None:
+            raise NotFoundError("transaction", tx_hash)
+        name, values = self.abi.decode_input(bytes.fromhex(transaction["input"][2:]))
+        receiver = transaction["to"]  # None: it made a contract
+        if receiver is None or checksum(receiver) != self.address or name != function:
+            raise InvalidInputError(
+                f"transaction {tx_hash} is no direct call of {self.name}.{function}"
+            )
+        names = [spec["name"] for spec in self.abi.function(name, len(values))["inputs"]]
+        return dict(zip(names, values, strict=True))
 
     def events(
         self,

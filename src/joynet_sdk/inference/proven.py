@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from joynet_sdk.errors import (
+    ConfigError,
     InvalidInputError,
     JoyNetError,
     NotFoundError,
@@ -17,11 +18,11 @@ from joynet_sdk.inference.prover import Committer
 from joynet_sdk.inference.routing import Route
 from joynet_sdk.ports import Chain, Run
 from joynet_sdk.progress import stage
-from joynet_sdk.types import Address, Point
+from joynet_sdk.types import Address, Point, PostedProof, ProofAnswer, ProofRequest
 from joynet_sdk.units import format_joy
 
 FLOW = "infer.proven"
-CONTRACT = "ProvenInference"
+CONTRACT, VERIFIER = "ProvenInference", "InferenceVerifier"
 OPEN, PROVEN, FAILED, EXPIRED, REFUSED = range(1, 6)
 STATUS = ("unknown", "open", "proven", "failed", "expired", "refused")
 PACKED, COMMITTED, TOKENS = range(3)
@@ -89,14 +90,28 @@ def circuit_of(chain: Chain, model_id: bytes) -> bytes:
     Raises:
         NotFoundError: It has none, or this network has no proofs.
     """
-    if "InferenceVerifier" not in chain.deployment.contracts:
-        raise NotFoundError("contract", "InferenceVerifier", hint="this network checks no proofs")
-    circuit = chain.contract("InferenceVerifier").call("circuit_of", model_id)
+    if VERIFIER not in chain.deployment.contracts:
+        raise NotFoundError("contract", VERIFIER, hint="this network checks no proofs")
+    circuit = chain.contract(VERIFIER).call("circuit_of", model_id)
     if circuit["circuit_id"] == NO_CIRCUIT:
         raise NotFoundError(
             "circuit of model", "0x" + model_id.hex(), hint="its publisher: joynet proof register"
         )
     return bytes(circuit["circuit_id"])
+
+
+def srs_digest(chain: Chain) -> bytes:
+    """Which structured reference string the chain's verifier checks proofs under.
+
+    Raises:
+        ConfigError: The chain checks no proofs.
+    """
+    if VERIFIER not in chain.deployment.contracts:
+        raise ConfigError(
+            f"chain {chain.chain_id} checks no proofs: it has no {VERIFIER}",
+            hint="joynet contracts list",
+        )
+    return bytes(chain.contract(VERIFIER).call("srs_digest"))
 
 
 def proof_routes(
@@ -246,6 +261,50 @@ def read_outcome(chain: Chain, job_id: int) -> Proven:
         payee=Address(job["payee"]),
         paid=job["fee"] + job["price"],
         transaction=event.tx_hash,
+    )
+
+
+def read_proof(chain: Chain, job_id: int) -> PostedProof:
+    """The proof that a job was paid for, as it was posted; anybody can read and check it.
+
+    Raises:
+        NotFoundError: No such job.
+        UnavailableError: It is still open, or ended without a proof.
+        InvalidInputError: The proof was not posted by a direct call, or the input is not on chain.
+    """
+    outcome = read_outcome(chain, job_id)
+    contract, verifier = chain.contract(CONTRACT), chain.contract(VERIFIER)
+    job = contract.call("job", job_id)
+    sent = contract.sent("submit", outcome.transaction)
+    [requested] = contract.events(
+        "Requested", job["request_block"], job["request_block"], {"job_id": job_id}
+    )
+    data: bytes = requested.args["input"]
+    if not data:
+        raise InvalidInputError(
+            f"the input of job {job_id} is not on chain: it lies at {requested.args['input_cid']}",
+            hint="joynet store get CID",
+        )
+    circuit = verifier.call("circuit_of", job["model_id"])
+    [registered] = verifier.events(
+        "CircuitRegistered", chain.deployment.first_block, None, {"model_id": job["model_id"]}
+    )
+    return PostedProof(
+        ProofRequest(
+            chain_id=chain.chain_id,
+            verifier=Address(verifier.address),
+            model_id=job["model_id"],
+            circuit_id=job["circuit_id"],
+            job_id=job_id,
+            payee=Address(job["payee"]),
+            salt=sent["salt"],
+            input=data,
+        ),
+        descriptor=verifier.sent("register", registered.tx_hash)["descriptor"],
+        weights=tuple(circuit["commitment"]),
+        srs_digest=srs_digest(chain),
+        input_commitment=tuple(job["input_commitment"]),
+        answer=ProofAnswer(sent["output"], tuple(sent["output_commitment"]), sent["proof"]),
     )
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from joynet_sdk.errors import ConfigError
+from joynet_sdk.inference.proven import srs_digest
 from joynet_sdk.inference.prover import Prover
 from joynet_sdk.paths import Home
 from joynet_sdk.ports import Chain
@@ -17,10 +17,4 @@ def open_prover(home: Path, chain: Chain) -> Prover:
     """
     from joynet_sdk.proofs.inference import InferenceProver
 
-    if "InferenceVerifier" not in chain.deployment.contracts:
-        raise ConfigError(
-            f"chain {chain.chain_id} checks no proofs: it has no InferenceVerifier",
-            hint="joynet contracts list",
-        )
-    digest: bytes = chain.contract("InferenceVerifier").call("srs_digest")
-    return InferenceProver(Home(home), srs_digest=digest)
+    return InferenceProver(Home(home), srs_digest=srs_digest(chain))

@@ -39,7 +39,8 @@ from joynet_sdk.proofs.circuit import (
     Wire,
 )
 from joynet_sdk.proofs.evaluation import Evaluation
-from joynet_sdk.proofs.extensions import R, eq_table
+from joynet_sdk.proofs.extensions import eq_table
+from joynet_sdk.proofs.field import FR
 from joynet_sdk.proofs.logup import Columns, denominators
 from joynet_sdk.proofs.runtime import Runtime
 from joynet_sdk.proofs.vectors import FrVector
@@ -166,7 +167,7 @@ class DeviceTables:
         tables = [table for _, row in split for table in row]
         used = tuple(sorted({v for table in tables for v in table.variables}))
         if not used:
-            return sum(factor for factor, _ in split) % R
+            return sum(factor for factor, _ in split) % FR
         if self._is_small(split):
             total = np.zeros(1 << len(used), np.int64)
             for factor, row in split:
@@ -197,12 +198,12 @@ class DeviceTables:
 
     def _operands(self, term: Term) -> tuple[int, list[IntegerTable | FieldTable]]:
         """The term's constant factor and its tables."""
-        factor = term.coefficient % R
+        factor = term.coefficient % FR
         row: list[IntegerTable | FieldTable] = []
         for index in (term.a, term.b, term.c):
             table = self.value(index)
             if isinstance(table, int):
-                factor = factor * table % R
+                factor = factor * table % FR
             else:
                 row.append(table)
         return factor, row
@@ -410,7 +411,7 @@ def _over(table: IntegerTable, variables: Sequence[int]) -> Integers:
 
 def _signed(value: int) -> int:
     """The representative of least absolute value."""
-    return value - R if value > R // 2 else value
+    return value - FR if value > FR // 2 else value
 
 
 def _integer(table: IntegerTable | FieldTable) -> IntegerTable:

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from joynet_sdk.proofs import g1
+from joynet_sdk.proofs.extensions import eq_table
 from joynet_sdk.proofs.field import FR, to_limbs
 from joynet_sdk.proofs.msm import Msm
 from joynet_sdk.proofs.pcs import Engine
-from joynet_sdk.proofs.polynomials import Coefficients, eq_table
+from joynet_sdk.proofs.polynomials import Coefficients
 from joynet_sdk.proofs.vectors import FrVector
 
 

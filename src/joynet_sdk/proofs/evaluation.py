@@ -33,7 +33,6 @@ from joynet_sdk.proofs.circuit import (
     Zero,
 )
 from joynet_sdk.proofs.extensions import (
-    R,
     clamp,
     eq,
     eq_bits,
@@ -44,8 +43,9 @@ from joynet_sdk.proofs.extensions import (
     tensor,
     wire,
 )
+from joynet_sdk.proofs.field import FR
 
-HALF = (R + 1) // 2
+HALF = (FR + 1) // 2
 
 
 def unpack(shape: IoShape, packed: bytes) -> list[int]:
@@ -74,7 +74,7 @@ class Evaluation:
     r: Sequence[int] = ()
 
     def __post_init__(self) -> None:
-        self.values = [1, self.gamma, self.gamma * self.gamma % R, self.beta]
+        self.values = [1, self.gamma, self.gamma * self.gamma % FR, self.beta]
 
     def variables(self, part: Range) -> list[int]:
         """The variables of a range."""
@@ -101,45 +101,45 @@ class Evaluation:
     def terms(self, terms: Sequence[Term]) -> int:
         """A sum of terms."""
         v = self.values
-        return sum(t.coefficient * v[t.a] * v[t.b] % R * v[t.c] for t in terms) % R
+        return sum(t.coefficient * v[t.a] * v[t.b] % FR * v[t.c] for t in terms) % FR
 
     def start(self, weight: int) -> int:
         """The total that sumcheck 1 begins with; `weight` is lambda."""
         total, power = 0, 1
         for each in self.circuit.sums:
-            power = power * weight % R
+            power = power * weight % FR
             total += power * self.terms(each.start)
-        return total % R
+        return total % FR
 
     def end(self, weight: int) -> int:
         """What the last claim of sumcheck 1 must be; `weight` is lambda."""
         circuit = self.circuit
-        halves = [pow(HALF, circuit.rounds - n, R) for n in range(circuit.rounds + 1)]
+        halves = [pow(HALF, circuit.rounds - n, FR) for n in range(circuit.rounds + 1)]
         equal = [1]
         for a, b in zip(self.rho, self.r, strict=False):
-            equal.append(equal[-1] * (1 - a - b + 2 * a * b) % R)
+            equal.append(equal[-1] * (1 - a - b + 2 * a * b) % FR)
         total, power = 0, 1
         for each in circuit.instances:
-            power = power * weight % R
+            power = power * weight % FR
             match each:
                 case Sum():
                     value = power * self.terms(each.terms)
                 case Zero():
-                    value = power * equal[each.variables] % R * self.terms(each.terms)
+                    value = power * equal[each.variables] % FR * self.terms(each.terms)
                 case Lookup():
                     h = self.values[each.h]
                     relation = h * self._denominator(each) - 1
-                    value = power * equal[each.variables] % R * relation + h
+                    value = power * equal[each.variables] % FR * relation + h
                 case Table():
                     h = self.values[each.h]
                     relation = h * self._denominator(each) - self.values[each.m]
-                    value = power * equal[each.variables] % R * relation - h
-            total += value % R * halves[each.variables]
-        return total % R
+                    value = power * equal[each.variables] % FR * relation - h
+            total += value % FR * halves[each.variables]
+        return total % FR
 
     def _denominator(self, each: Lookup | Table) -> int:
         v = self.values
-        return (v[BETA] - v[each.v] - v[GAMMA] * v[each.y] - v[GAMMA2] * v[each.id]) % R
+        return (v[BETA] - v[each.v] - v[GAMMA] * v[each.y] - v[GAMMA2] * v[each.id]) % FR
 
     def evaluate(self, value: Value, claims: Iterator[int]) -> int:
         """One record; a CLAIM takes the next of `claims`."""

@@ -1,15 +1,13 @@
 """Closed forms: what the verifier evaluates by itself, at points of Fr.
 
-Points are sequences of ints below `R`, variable 0 the least significant bit of the index.
+Points are sequences of ints below `FR`, variable 0 the least significant bit of the index.
 Formulas: docs/spec/proof.md. The prover's tables are these functions on the Boolean cube.
 """
 
 from collections.abc import Sequence
 
 from joynet_sdk.proofs.circuit import Squash
-
-R = 21888242871839275222246405745257275088548364400416034343698204186575808495617
-"""Order of BN254's groups."""
+from joynet_sdk.proofs.field import FR
 
 Point = Sequence[int]
 
@@ -18,7 +16,7 @@ def eq(a: Point, b: Point) -> int:
     """prod_i (1 - a_i - b_i + 2 a_i b_i)."""
     product = 1
     for x, y in zip(a, b, strict=True):
-        product = product * (1 - x - y + 2 * x * y) % R
+        product = product * (1 - x - y + 2 * x * y) % FR
     return product
 
 
@@ -26,7 +24,7 @@ def eq_bits(point: Point, number: int) -> int:
     """eq of a point and the bits of a number."""
     product = 1
     for i, x in enumerate(point):
-        product = product * (x if number >> i & 1 else 1 - x) % R
+        product = product * (x if number >> i & 1 else 1 - x) % FR
     return product
 
 
@@ -34,8 +32,8 @@ def eq_table(point: Point, size: int | None = None) -> list[int]:
     """eq(point, i) for i < size (default: the whole cube); never longer on the way."""
     table = [1][:size]
     for x in point:
-        high = [value * x % R for value in table]
-        table = [(value - up) % R for value, up in zip(table, high, strict=True)] + high
+        high = [value * x % FR for value in table]
+        table = [(value - up) % FR for value, up in zip(table, high, strict=True)] + high
         table = table[:size]
     return table
 
@@ -47,31 +45,31 @@ def less(point: Point, bound: int) -> int:
     below, equal = 0, 1  # of the variables from the most significant on
     for i in reversed(range(len(point))):
         if bound >> i & 1:
-            below = (below + equal * (1 - point[i])) % R
-            equal = equal * point[i] % R
+            below = (below + equal * (1 - point[i])) % FR
+            equal = equal * point[i] % FR
         else:
-            equal = equal * (1 - point[i]) % R
+            equal = equal * (1 - point[i]) % FR
     return below
 
 
 def ramp(point: Point, offset: int) -> int:
     """Extension of i + offset."""
-    return (sum(x << i for i, x in enumerate(point)) + offset) % R
+    return (sum(x << i for i, x in enumerate(point)) + offset) % FR
 
 
 def clamp(point: Point, kind: Squash) -> int:
     """Extension of T(i - 2^(w-1)), w = len(point)."""
     *low, top = point
     if kind is Squash.RELU:
-        return top * ramp(low, 0) % R
+        return top * ramp(low, 0) % FR
     inner = ramp(low[:7], 0)
     zeros = ones = 1  # whether the bits between say "within int8"
     for x in low[7:]:
-        zeros, ones = zeros * (1 - x) % R, ones * x % R
-    positive = top * (zeros * (inner - 127) + 127) % R
+        zeros, ones = zeros * (1 - x) % FR, ones * x % FR
+    positive = top * (zeros * (inner - 127) + 127) % FR
     if kind is Squash.RELU_CLAMP:
         return positive
-    return (positive + (1 - top) * (ones * inner - 128)) % R
+    return (positive + (1 - top) * (ones * inner - 128)) % FR
 
 
 def wire(
@@ -87,8 +85,8 @@ def wire(
     for i, at_p in enumerate(p):
         start = stride * i - pad
         inner = sum(at_k * q[start + j] for j, at_k in enumerate(k) if 0 <= start + j < len(q))
-        total += at_p * (inner % R)
-    return total % R
+        total += at_p * (inner % FR)
+    return total % FR
 
 
 def tensor(values: Sequence[int], sizes: tuple[int, int, int], point: Point) -> int:
@@ -103,11 +101,11 @@ def tensor(values: Sequence[int], sizes: tuple[int, int, int], point: Point) -> 
     for i, weight in enumerate(at_outer):
         for j, weight_middle in enumerate(at_middle):
             row = values[(i * middle + j) * inner : (i * middle + j + 1) * inner]
-            dot = sum(x * at for x, at in zip(row, at_inner, strict=True)) % R
-            total += weight * weight_middle % R * dot
-    return total % R
+            dot = sum(x * at for x, at in zip(row, at_inner, strict=True)) % FR
+            total += weight * weight_middle % FR * dot
+    return total % FR
 
 
 def select(rows: Sequence[int], targets: Sequence[int], indices: Sequence[int]) -> int:
     """sum_i rows[i] targets[indices[i]]: tables of eq."""
-    return sum(rows[i] * targets[index] for i, index in enumerate(indices)) % R
+    return sum(rows[i] * targets[index] for i, index in enumerate(indices)) % FR

@@ -10,6 +10,7 @@ import numpy as np
 from joynet_sdk.errors import InvalidInputError, VerificationError
 from joynet_sdk.paths import Home
 from joynet_sdk.progress import stage
+from joynet_sdk.proofs import g1
 from joynet_sdk.proofs.circuit import Circuit, Group, Io, IoShape
 from joynet_sdk.proofs.codec import decode
 from joynet_sdk.proofs.compiler.layout import Integers, pad
@@ -25,6 +26,7 @@ from joynet_sdk.types import (
     CircuitInfo,
     CircuitRegistration,
     Point,
+    PostedProof,
     ProofAnswer,
     ProofRequest,
 )
@@ -54,7 +56,7 @@ class InferenceProver:
         self.workshop = Workshop(home, srs_digest=srs_digest, device=device)
 
     def circuit(self, model: Path) -> CircuitInfo:
-        """Compile a model's circuit; its commitment comes from the weights, not from a cache."""
+        """Compile a model's circuit."""
         key = self.workshop.key(model)
         circuit = key.compiled.circuit
         return CircuitInfo(
@@ -87,14 +89,22 @@ class InferenceProver:
         Raises:
             VerificationError: The request names another circuit than the model's.
         """
+        made = self.prove_for(model, request)
+        return ProofAnswer(made.output, made.statement.output_commitment, made.proof)
+
+    def prove_for(self, model: Path, request: ProofRequest) -> ProofFile:
+        """The same as a proof file.
+
+        Raises:
+            VerificationError: The request names another circuit than the model's.
+        """
         key = self.workshop.key(model)
         if request.circuit_id != key.circuit_id:
             raise VerificationError(
                 f"the job is for circuit 0x{request.circuit_id.hex()[:16]}.., the model's is "
                 f"0x{key.circuit_id.hex()[:16]}.."
             )
-        made = self._prove(key, request)
-        return ProofAnswer(made.output, made.statement.output_commitment, made.proof)
+        return self._prove(key, request)
 
     def prove_offline(self, model: Path, model_id: bytes, data: bytes, batch: int = 1) -> ProofFile:
         """A proof that is bound to no job: job 0, nobody paid, a salt of its own.
@@ -149,6 +159,35 @@ class InferenceProver:
         proof = shop.prove_attestation(key, statement, lambda name: stage(STAGE_TEXTS[name]))
         return CircuitRegistration(
             key.circuit_id, key.compiled.descriptor, key.weights, attestation, proof
+        )
+
+    def file_of(self, posted: PostedProof) -> ProofFile:
+        """The proof file of a job, from what the chain has of it; not checked."""
+        request, answer = posted.request, posted.answer
+        circuit = decode(posted.descriptor)
+        is_committed = circuit.input.kind is Io.COMMITTED, circuit.output.kind is Io.COMMITTED
+        statement = Statement(
+            chain_id=request.chain_id,
+            verifier=_address(request.verifier),
+            model_id=request.model_id,
+            circuit_id=request.circuit_id,
+            weights=posted.weights,
+            descriptor_hash=keccak256(posted.descriptor),
+            job_id=request.job_id,
+            payee=_address(request.payee),
+            salt=request.salt,
+            input=b"" if is_committed[0] else request.input,
+            output=b"" if is_committed[1] else answer.output,
+            input_commitment=posted.input_commitment if is_committed[0] else g1.IDENTITY,
+            output_commitment=answer.output_commitment if is_committed[1] else g1.IDENTITY,
+        )
+        return ProofFile(
+            statement,
+            posted.descriptor,
+            posted.srs_digest,
+            request.input,
+            answer.output,
+            answer.proof,
         )
 
     def _prove(self, key: CircuitKey, request: ProofRequest) -> ProofFile:

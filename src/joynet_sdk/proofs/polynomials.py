@@ -49,12 +49,3 @@ def times_binomials(
             (low * a + high * b) % FR for a, b in zip(product + gap, gap + product, strict=True)
         ]
     return product
-
-
-def eq_table(point: Sequence[int]) -> Coefficients:
-    """eq(point, i) for every i of the cube; variable 0 is the least significant bit."""
-    table = [1]
-    for u in point:
-        high = [value * u % FR for value in table]
-        table = [(value - up) % FR for value, up in zip(table, high, strict=True)] + high
-    return table

@@ -20,7 +20,7 @@ from joynet_sdk.proofs.circuit import Term as CircuitTerm
 from joynet_sdk.proofs.device_tables import DeviceTables, Integers, Witness
 from joynet_sdk.proofs.engines import DeviceEngine
 from joynet_sdk.proofs.evaluation import Evaluation, unpack
-from joynet_sdk.proofs.extensions import R
+from joynet_sdk.proofs.field import FR
 from joynet_sdk.proofs.logup import lookup_inverses, table_inverses
 from joynet_sdk.proofs.msm import Msm
 from joynet_sdk.proofs.pcs import TwoTierProver
@@ -120,7 +120,7 @@ class Prover:
         mu = transcript.challenge()
         report("reduction")
         claims = before + after
-        total = sum(pow(mu, j, R) * claim for j, claim in enumerate(claims)) % R
+        total = sum(pow(mu, j, FR) * claim for j, claim in enumerate(claims)) % FR
         weights = self._claim_weights(witness, evaluation, mu)
         groups = list(weights)
         reduction = [
@@ -194,7 +194,7 @@ class Prover:
         instances, power = [], 1
         equal: dict[int, FrVector] = {}
         for each in self._circuit.instances:
-            power = power * weight % R
+            power = power * weight % FR
             n = each.variables
             if isinstance(each, Sum):
                 instances.append(_products(tables, each.terms, n, power))
@@ -225,7 +225,7 @@ class Prover:
             point = evaluation.point(self._circuit.recipes[claim.recipe])
             at = EqClaim(claim.slot << len(point), point, power)
             claims.setdefault(claim.group, []).append(at)
-            power = power * mu % R
+            power = power * mu % FR
         found = {}
         for group, parts in claims.items():
             found[group] = FrVector.zeros(self._runtime, witness.vectors[group].length)
@@ -264,7 +264,7 @@ def _products(
         for index in (term.a, term.b, term.c):
             constant = tables.value(index)
             if isinstance(constant, int):
-                coefficient = coefficient * constant % R
+                coefficient = coefficient * constant % FR
         for index in factors:
             if index not in places:
                 places[index] = len(columns)

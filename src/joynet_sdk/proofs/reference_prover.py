@@ -20,7 +20,8 @@ from joynet_sdk.proofs.circuit import (
     Zero,
 )
 from joynet_sdk.proofs.evaluation import HALF, Evaluation, unpack
-from joynet_sdk.proofs.extensions import R, eq_table
+from joynet_sdk.proofs.extensions import eq_table
+from joynet_sdk.proofs.field import FR
 from joynet_sdk.proofs.pcs import PolynomialCommitment
 from joynet_sdk.proofs.statement import Statement
 from joynet_sdk.proofs.sumcheck import ROUND_TAG
@@ -57,7 +58,7 @@ class ReferenceProver:
         scheme: PolynomialCommitment[Polynomial],
     ) -> None:
         self.circuit = circuit
-        self.weights = [int(value) % R for value in weights]
+        self.weights = [int(value) % FR for value in weights]
         self.scheme = scheme
 
     def prove(
@@ -76,8 +77,8 @@ class ReferenceProver:
         circuit, transcript = self.circuit, statement.transcript()
         groups: dict[Group, Polynomial] = {
             Group.W: self.weights,
-            Group.A: [int(value) % R for value in advice],
-            **{group: [int(v) % R for v in values] for group, values in (public or {}).items()},
+            Group.A: [int(value) % FR for value in advice],
+            **{group: [int(v) % FR for v in values] for group, values in (public or {}).items()},
         }
         commitment = self.scheme.commit(groups[Group.A])
         transcript.absorb(b"advi", g1.encode(commitment))
@@ -102,7 +103,7 @@ class ReferenceProver:
         mu = transcript.challenge()
         evaluation.r = point
         parts = self.reduction(groups, evaluation, mu)
-        total = sum(pow(mu, j, R) * claim for j, claim in enumerate(before + after)) % R
+        total = sum(pow(mu, j, FR) * claim for j, claim in enumerate(before + after)) % FR
         z, reduction = self.sumcheck(parts, total, circuit.variables, 2, transcript)
         opening = self.scheme.open(self.combination(groups, parts, z), z, transcript)
         return Proof(commitment, inverses, before, rounds, after, reduction, opening).encode()
@@ -118,7 +119,7 @@ class ReferenceProver:
             counts = tables.cube(each.m, each.variables) if isinstance(each, Table) else None
             for i, denominator in enumerate(tables.denominators(each)):
                 count = 1 if counts is None else counts[i]
-                h[start + i] = count * pow(denominator, -1, R) % R if count else 0
+                h[start + i] = count * pow(denominator, -1, FR) % FR if count else 0
         return h
 
     def record(self, index: int) -> Claim:
@@ -137,14 +138,14 @@ class ReferenceProver:
             if isinstance(record, Claim):
                 table = tables.value(i)
                 weights = eq_table([r[v] for v in table.variables])
-                found.append(sum(a * b for a, b in zip(table.entries, weights, strict=True)) % R)
+                found.append(sum(a * b for a, b in zip(table.entries, weights, strict=True)) % FR)
         return found
 
     def parts(self, tables: Tables, weight: int) -> list[Part]:
         """Sumcheck 1 as products of tables."""
         parts, power = [], 1
         for each in self.circuit.instances:
-            power = power * weight % R
+            power = power * weight % FR
             n = each.variables
             equal = eq_table(tables.rho[:n])
             match each:
@@ -191,8 +192,8 @@ class ReferenceProver:
             table = weights.setdefault(claim.group, [0] * size)
             start = claim.slot << len(point)
             for i, value in enumerate(eq_table(point), start):
-                table[i] = (table[i] + power * value) % R
-            power = power * mu % R
+                table[i] = (table[i] + power * value) % FR
+            power = power * mu % FR
         self._groups = list(weights)
         full = {group: (groups[group] + [0] * size)[:size] for group in weights}
         variables = self.circuit.variables
@@ -206,9 +207,9 @@ class ReferenceProver:
         total = [0] * (1 << self.circuit.variables)
         for group, part in zip(self._groups, parts, strict=True):
             weights = part.products[0][1][0]
-            factor = sum(a * b for a, b in zip(weights, at, strict=True)) % R
+            factor = sum(a * b for a, b in zip(weights, at, strict=True)) % FR
             for i, value in enumerate(groups[group]):
-                total[i] = (total[i] + factor * value) % R
+                total[i] = (total[i] + factor * value) % FR
         return total
 
     def sumcheck(
@@ -255,7 +256,7 @@ class ReferenceProver:
 
 
 def _fold(table: Polynomial, r: int) -> Polynomial:
-    return [(table[i] + r * (table[i + 1] - table[i])) % R for i in range(0, len(table), 2)]
+    return [(table[i] + r * (table[i + 1] - table[i])) % FR for i in range(0, len(table), 2)]
 
 
 def _round(parts: Sequence[Part], number: int, x: int) -> int:
@@ -272,11 +273,11 @@ def _round(parts: Sequence[Part], number: int, x: int) -> int:
                     value = (
                         table[0] if ended else table[2 * i] + x * (table[2 * i + 1] - table[2 * i])
                     )
-                    product = product * value % R
+                    product = product * value % FR
                 subtotal += product
-            scale = pow(HALF, number - part.variables + 1, R) if ended else 1
-            total += coefficient * subtotal % R * scale
-    return total % R
+            scale = pow(HALF, number - part.variables + 1, FR) if ended else 1
+            total += coefficient * subtotal % FR * scale
+    return total % FR
 
 
 def _interpolate(values: Sequence[int]) -> list[int]:
@@ -286,8 +287,8 @@ def _interpolate(values: Sequence[int]) -> list[int]:
         basis, denominator = [1], 1
         for j in range(len(values)):
             if j != i:
-                basis = [(a - j * b) % R for a, b in zip([0, *basis], [*basis, 0], strict=True)]
-                denominator = denominator * (i - j) % R
-        scale = value * pow(denominator, -1, R) % R
-        total = [(t + scale * b) % R for t, b in zip(total, basis, strict=True)]
+                basis = [(a - j * b) % FR for a, b in zip([0, *basis], [*basis, 0], strict=True)]
+                denominator = denominator * (i - j) % FR
+        scale = value * pow(denominator, -1, FR) % FR
+        total = [(t + scale * b) % FR for t, b in zip(total, basis, strict=True)]
     return total

@@ -7,9 +7,9 @@ import numpy as np
 from joynet_sdk.errors import VerificationError
 from joynet_sdk.proofs import g1, logup, srs_powers
 from joynet_sdk.proofs.comparison import expect_equal
+from joynet_sdk.proofs.extensions import eq_table as reference_eq_table
 from joynet_sdk.proofs.field import FR, batch_inverse
 from joynet_sdk.proofs.keccak import keccak256_batch
-from joynet_sdk.proofs.polynomials import eq_table as reference_eq_table
 from joynet_sdk.proofs.runtime import Runtime
 from joynet_sdk.proofs.sumcheck import Instance, Term, last_claim, prove, verify
 from joynet_sdk.proofs.transcript import Transcript, keccak256

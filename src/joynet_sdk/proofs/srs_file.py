@@ -11,10 +11,8 @@ after them        the header, JSON: where the SRS is from, its points of G2, and
 import hashlib
 import json
 import os
-import secrets
 import struct
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
@@ -22,7 +20,7 @@ from typing import IO
 import numpy as np
 
 from joynet_sdk.errors import ConfigError, NotFoundError
-from joynet_sdk.paths import file_errors, private_dir, sync_dir
+from joynet_sdk.paths import file_errors, replacing
 from joynet_sdk.proofs.srs_powers import POINT_BYTES, Points
 
 MAGIC = b"joynet-srs/1\0\0\0\0"
@@ -119,7 +117,7 @@ def write(
     Raises:
         ConfigError: The disk refuses; nothing is left behind.
     """
-    with _replacing(path) as file:
+    with replacing(path) as file:
         file.seek(_START)
         size, runs = 0, []
         for part in points:
@@ -134,22 +132,3 @@ def write(
         file.seek(0)
         digest = hashlib.sha256(text).digest()
         file.write(_PREAMBLE.pack(MAGIC, size, len(text), digest))
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A new file that takes the place of `path` when the block ends without an error."""
-    private_dir(path.parent)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
-    with file_errors(path):
-        try:
-            with temporary.open("xb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            with suppress(OSError):
-                temporary.unlink()
-            raise
-        sync_dir(path.parent)

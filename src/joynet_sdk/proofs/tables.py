@@ -36,7 +36,7 @@ from joynet_sdk.proofs.circuit import (
     Wire,
 )
 from joynet_sdk.proofs.evaluation import Evaluation
-from joynet_sdk.proofs.extensions import R
+from joynet_sdk.proofs.field import FR
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,8 @@ class Tables:
         self._context = (input, output, gamma, beta, tuple(rho))
         self._records = circuit.before + circuit.after
         self._known: dict[int, CubeTable] = {
-            i: CubeTable((), [value]) for i, value in enumerate((1, gamma, gamma * gamma % R, beta))
+            i: CubeTable((), [value])
+            for i, value in enumerate((1, gamma, gamma * gamma % FR, beta))
         }
 
     @cached_property
@@ -115,14 +116,14 @@ class Tables:
         for term, row in zip(terms, operands, strict=True):
             a, b, c = (table.over(used) for table in row)
             for i in range(len(total)):
-                total[i] += term.coefficient * a[i] * b[i] % R * c[i]
-        return CubeTable(tuple(used), [value % R for value in total])
+                total[i] += term.coefficient * a[i] * b[i] % FR * c[i]
+        return CubeTable(tuple(used), [value % FR for value in total])
 
     def denominators(self, each: Lookup | Table) -> list[int]:
         """beta - v - gamma y - gamma^2 id over the instance's cube."""
         v, y, ids = (self.cube(i, each.variables) for i in (each.v, each.y, each.id))
         beta, gamma, gamma2 = (self.value(i).entries[0] for i in (BETA, GAMMA, GAMMA2))
-        return [(beta - a - gamma * b - gamma2 * c) % R for a, b, c in zip(v, y, ids, strict=True)]
+        return [(beta - a - gamma * b - gamma2 * c) % FR for a, b, c in zip(v, y, ids, strict=True)]
 
     def _compute(self, value: Value) -> CubeTable:
         match value:
@@ -138,7 +139,7 @@ class Tables:
         size = 1 << self._circuit.length(claim.recipe)
         polynomial = self._groups[claim.group]
         entries = [int(x) for x in polynomial[claim.slot * size : (claim.slot + 1) * size]]
-        entries = [x % R for x in entries] + [0] * (size - len(entries))
+        entries = [x % FR for x in entries] + [0] * (size - len(entries))
         free = self._free(recipe)
         for position in reversed(range(len(free))):
             if free[position] is None:
@@ -204,4 +205,4 @@ def _bind(entries: list[int], position: int, x: int) -> list[int]:
     step = 1 << position
     low = [entries[i] for i in range(len(entries)) if not i & step]
     high = [entries[i] for i in range(len(entries)) if i & step]
-    return [(a + x * (b - a)) % R for a, b in zip(low, high, strict=True)]
+    return [(a + x * (b - a)) % FR for a, b in zip(low, high, strict=True)]

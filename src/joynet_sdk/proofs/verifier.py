@@ -8,11 +8,13 @@ from joynet_sdk.proofs import g1
 from joynet_sdk.proofs.circuit import Circuit, Group, Io, Recipe, Tokens
 from joynet_sdk.proofs.codec import decode
 from joynet_sdk.proofs.evaluation import Evaluation, unpack
-from joynet_sdk.proofs.extensions import R, eq, eq_bits
+from joynet_sdk.proofs.extensions import eq, eq_bits
+from joynet_sdk.proofs.field import FR
 from joynet_sdk.proofs.opening import PROOF_BYTES as OPENING_BYTES
 from joynet_sdk.proofs.pcs import OpeningVerifier
 from joynet_sdk.proofs.rules import check
 from joynet_sdk.proofs.statement import Statement
+from joynet_sdk.proofs.sumcheck import encode
 from joynet_sdk.proofs.sumcheck import verify as verify_sumcheck
 from joynet_sdk.proofs.transcript import Transcript, keccak256
 
@@ -57,7 +59,7 @@ class Proof:
             for i in range(4 * WORD, expected - OPENING_BYTES, WORD)
         ]
         for number, word in enumerate(words):
-            if word >= R:
+            if word >= FR:
                 raise VerificationError(f"scalar {number} of the proof is not below r")
         take = iter(words)
         return cls(
@@ -144,9 +146,9 @@ class _Reduction:
         total, power = 0, 1
         for claim in claims:
             total += power * claim
-            power = power * mu % R
+            power = power * mu % FR
         variables = self.circuit.variables
-        self.z, value = verify_sumcheck(proof.reduction, total % R, variables, 2, transcript)
+        self.z, value = verify_sumcheck(proof.reduction, total % FR, variables, 2, transcript)
         commitments = {
             Group.W: statement.weights,
             Group.A: proof.advice,
@@ -167,9 +169,9 @@ class _Reduction:
             length = sum(part.count for part in recipe)
             if recipe not in at:
                 at[recipe] = eq(self.evaluation.point(recipe), self.z[:length])
-            weight = at[recipe] * eq_bits(self.z[length:], claim.slot) % R
-            factors[claim.group] = (factors.get(claim.group, 0) + power * weight) % R
-            power = power * mu % R
+            weight = at[recipe] * eq_bits(self.z[length:], claim.slot) % FR
+            factors[claim.group] = (factors.get(claim.group, 0) + power * weight) % FR
+            power = power * mu % FR
         return factors
 
 
@@ -197,11 +199,6 @@ def _relations(
     if evaluation.end(weight) != last:
         raise VerificationError("a relation of the circuit does not hold")
     return _Reduction(circuit, evaluation)
-
-
-def encode(scalars: Sequence[int]) -> bytes:
-    """Scalars as they are absorbed: 32 bytes each, big-endian."""
-    return b"".join(scalar.to_bytes(WORD) for scalar in scalars)
 
 
 def _flat(messages: Messages) -> list[int]:

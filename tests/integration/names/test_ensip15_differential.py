@@ -1,6 +1,5 @@
 """Our ENSIP-15 and npm's @adraffy/ens-normalize agree on every label of a generated corpus."""
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -8,18 +7,11 @@ import pytest
 
 from joynet_sdk.chain.ensip15 import DisallowedError, normalise_label
 
-HERE = Path(__file__).parent
+from .. import npm
+from .corpus import Corpus
+
+JS = Path(__file__).parent / "js"
 COUNT, SEED = 24_000, 15
-
-
-def load(name: str):
-    """A helper that lies next to this file."""
-    spec = importlib.util.spec_from_file_location(f"joynet_names_{name}", HERE / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def ours(label: str) -> str | None:
@@ -32,9 +24,8 @@ def ours(label: str) -> str | None:
 def test_every_label_has_the_form_that_the_reference_gives(
     pytestconfig: pytest.Config, tmp_path: Path
 ) -> None:
-    npm, labels = load("npm"), load("corpus").Corpus(SEED).labels(COUNT)
-    assert pytestconfig.cache is not None
-    folder = npm.installed(pytestconfig.cache)
+    labels = Corpus(SEED).labels(COUNT)
+    folder = npm.installed(JS, pytestconfig.cache)
     (tmp_path / "labels.json").write_text(json.dumps(labels))
     answer = npm.run(["node", str(folder / "normalize.mjs"), str(tmp_path / "labels.json")], folder)
     reference = json.loads(answer)

@@ -1,9 +1,6 @@
 """`.ptau` files made by npm's snarkjs are imported; what it says about them is what we read."""
 
-import hashlib
 import json
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -18,39 +15,17 @@ from joynet_sdk.proofs.srs import SrsStore
 from joynet_sdk.proofs.transcript import Transcript
 from joynet_sdk.proofs.vectors import FrVector
 
-pytestmark = pytest.mark.xdist_group("snarkjs")
+from ..npm import installed, run
+
 JS = Path(__file__).parent / "js"
 BUILD = Path(__file__).resolve().parents[3] / ".build"
-INSTALL_TIMEOUT_S = 200
 POWER = 5
-
-
-def run(command: list[str], folder: Path) -> str:
-    """Run a tool; a failure shows what it said."""
-    if shutil.which(command[0]) is None:
-        pytest.fail(f"{command[0]} is needed: install Node.js 20 or later")
-    done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False
-    )
-    if done.returncode:
-        pytest.fail(
-            f"{' '.join(command)} failed in {folder}:\n{(done.stderr or done.stdout)[-2000:]}"
-        )
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
 def snarkjs(pytestconfig: pytest.Config) -> Path:
-    """The folder of snarkjs, installed once per lock file."""
-    assert pytestconfig.cache is not None
-    lock = (JS / "package-lock.json").read_bytes()
-    folder = pytestconfig.cache.mkdir("npm-snarkjs-" + hashlib.sha256(lock).hexdigest()[:16])
-    for name in ("package.json", "package-lock.json", "points.cjs"):
-        shutil.copy(JS / name, folder / name)
-    if not (folder / "installed").exists():
-        run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
-        (folder / "installed").touch()
-    return folder
+    """The folder of snarkjs."""
+    return installed(JS, pytestconfig.cache)
 
 
 def powersoftau(snarkjs: Path, *words: str, folder: Path) -> None:

@@ -1,12 +1,13 @@
 """Records set by our command are read by web3.py and by npm's viem, through ENS's own ABI."""
 
-import importlib.util
 import json
 from pathlib import Path
 
 import pytest
 
-NAMES = Path(__file__).parents[1] / "names"
+from .. import npm
+
+JS = Path(__file__).parents[1] / "names" / "js"
 BITCOIN = "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq"
 SCRIPT = "0014e8df018c7e326cc253faac7e46cdc51e68542c42"
 CID = "ipfs://bafybeibj6lixxzqtsb45ysdjnupvqkufgdvzqbnvmhw2kf7cfkesy7r7d4"
@@ -73,12 +74,7 @@ def test_web3_reads_them(alice, named):
 
 
 def test_viem_reads_them(alice, named, pytestconfig):
-    spec = importlib.util.spec_from_file_location("joynet_names_npm", NAMES / "npm.py")
-    assert spec is not None
-    assert spec.loader is not None
-    npm = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(npm)
-    folder = npm.installed(pytestconfig.cache)
+    folder = npm.installed(JS, pytestconfig.cache)
     asked = {
         "url": alice.url,
         "registry": named,

@@ -8,7 +8,7 @@ import numpy as np
 
 from joynet_sdk.proofs.circuit import Group
 from joynet_sdk.proofs.compiler.compile import CompiledModel, Witness, build_witness, compile_model
-from joynet_sdk.proofs.extensions import R
+from joynet_sdk.proofs.field import FR
 from joynet_sdk.proofs.reference_prover import ReferenceProver
 from joynet_sdk.proofs.statement import Statement, circuit_id
 from joynet_sdk.proofs.tables import Tables
@@ -80,7 +80,7 @@ def case_of(x: Sequence[int]) -> Case:
     """The model on an input."""
     compiled = compiled_model()
     witness = build_witness(compiled, np.array(x, np.int8))
-    weights = KnownTau().commit([int(value) % R for value in compiled.weights])
+    weights = KnownTau().commit([int(value) % FR for value in compiled.weights])
     return Case(
         compiled,
         witness,

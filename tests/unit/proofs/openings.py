@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from joynet_sdk.proofs import g1, g2
 from joynet_sdk.proofs.engines import ReferenceEngine
+from joynet_sdk.proofs.extensions import eq_table
 from joynet_sdk.proofs.field import FR
 from joynet_sdk.proofs.opening import (
     Equation,
@@ -15,7 +16,7 @@ from joynet_sdk.proofs.opening import (
     absorb_split,
 )
 from joynet_sdk.proofs.pcs import TwoTierProver, TwoTierVerifier
-from joynet_sdk.proofs.polynomials import divide_linear, eq_table, evaluate, linear
+from joynet_sdk.proofs.polynomials import divide_linear, evaluate, linear
 from joynet_sdk.proofs.transcript import Transcript
 
 TAU = 0x1D3C_5EED_0000_0000_0000_0000_0000_0000_0000_0000_0000_0000_0000_0000_0000_0007

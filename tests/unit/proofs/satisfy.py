@@ -18,7 +18,7 @@ from joynet_sdk.proofs.circuit import (
     Zero,
 )
 from joynet_sdk.proofs.evaluation import Evaluation
-from joynet_sdk.proofs.extensions import R
+from joynet_sdk.proofs.field import FR
 from joynet_sdk.proofs.tables import Tables
 
 Groups = Mapping[Group, Sequence[int]]
@@ -37,7 +37,7 @@ class Checker:
         seed: int = 1,
     ) -> None:
         draw = random.Random(seed)
-        gamma, beta, *rho = (draw.randrange(R) for _ in range(2 + circuit.rho))
+        gamma, beta, *rho = (draw.randrange(FR) for _ in range(2 + circuit.rho))
         self._given = {"input": input, "output": output, "gamma": gamma, "beta": beta, "rho": rho}
         self._circuit = circuit
         self._groups = groups
@@ -65,7 +65,7 @@ class Checker:
         for number, each in enumerate(circuit.instances):
             if not self._holds(each, tables, evaluation, balance, number):
                 failed.append(f"{type(each).__name__} {number}")
-        if any(count % R for count in balance.values()):
+        if any(count % FR for count in balance.values()):
             failed.append("logup")
         return failed
 
@@ -81,7 +81,7 @@ class Checker:
             case Sum():
                 table = tables.terms(each.terms)
                 copies = 1 << each.variables - len(table.variables)
-                return (sum(table.entries) * copies - evaluation.terms(each.start)) % R == 0
+                return (sum(table.entries) * copies - evaluation.terms(each.start)) % FR == 0
             case Zero():
                 return not any(tables.terms(each.terms).entries)
             case Lookup():

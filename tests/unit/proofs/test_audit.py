@@ -21,7 +21,8 @@ from joynet_sdk.proofs.circuit import (
 )
 from joynet_sdk.proofs.compiler.compile import CompiledModel, Witness, build_witness, compile_model
 from joynet_sdk.proofs.evaluation import Evaluation, unpack
-from joynet_sdk.proofs.extensions import R, eq_bits, eq_table
+from joynet_sdk.proofs.extensions import eq_bits, eq_table
+from joynet_sdk.proofs.field import FR
 from joynet_sdk.proofs.inference import InferenceProver
 from joynet_sdk.proofs.prooffile import ProofFile
 from joynet_sdk.proofs.reference_prover import ReferenceProver
@@ -114,8 +115,8 @@ def zeros_model() -> QModel:
 
 
 def statement_of(compiled: CompiledModel, witness: Witness) -> Statement:
-    weights = KnownTau().commit([int(value) % R for value in compiled.weights])
-    output = KnownTau().commit([int(value) % R for value in witness.public[Group.Y]])
+    weights = KnownTau().commit([int(value) % FR for value in compiled.weights])
+    output = KnownTau().commit([int(value) % FR for value in witness.public[Group.Y]])
     return Statement(
         chain_id=0,
         verifier=bytes(20),
@@ -199,7 +200,7 @@ def test_ranges_of_many_constants_cost_nothing(value: Value) -> None:
 
 
 def test_short_table_of_eq_is_the_long_one_cut() -> None:
-    point = [3, R - 5, 7, 11]
+    point = [3, FR - 5, 7, 11]
     assert [eq_bits(point, i) for i in range(16)] == eq_table(point)
     for size in range(1, 17):
         assert eq_table(point, size) == eq_table(point)[:size]

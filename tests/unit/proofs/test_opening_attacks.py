@@ -6,8 +6,8 @@ import pytest
 
 from joynet_sdk.errors import VerificationError
 from joynet_sdk.proofs import g1, opening, pcs
+from joynet_sdk.proofs.extensions import eq_table
 from joynet_sdk.proofs.field import FQ, FR
-from joynet_sdk.proofs.polynomials import eq_table
 from joynet_sdk.proofs.transcript import Transcript
 
 from .openings import PROVER, Case, KnownTau, case, forge

@@ -9,8 +9,7 @@ from joynet_sdk.errors import InvalidInputError, VerificationError
 from joynet_sdk.proofs import g1
 from joynet_sdk.proofs.circuit import Group, Lookup, Output, Sum, Table
 from joynet_sdk.proofs.codec import decode, encode
-from joynet_sdk.proofs.extensions import R
-from joynet_sdk.proofs.field import FQ
+from joynet_sdk.proofs.field import FQ, FR
 from joynet_sdk.proofs.rules import check
 from joynet_sdk.proofs.statement import Statement
 from joynet_sdk.proofs.tables import Tables
@@ -53,7 +52,7 @@ def test_every_word_of_a_proof_counts() -> None:
     case, proof = honest()
     for at in range(0, len(proof), 32):
         word = int.from_bytes(proof[at : at + 32])
-        changed = proof[:at] + ((word + 1) % R).to_bytes(32) + proof[at + 32 :]
+        changed = proof[:at] + ((word + 1) % FR).to_bytes(32) + proof[at + 32 :]
         rejected(case, changed)
 
 
@@ -107,7 +106,7 @@ def test_malformed_proofs_are_refused_before_any_pairing() -> None:
         assert f"the proof has {len(raw)} bytes" in rejected(case, raw)
     for at in range(128, len(proof) - 448, 32):
         word = int.from_bytes(proof[at : at + 32])
-        changed = proof[:at] + (word + R).to_bytes(32) + proof[at + 32 :]
+        changed = proof[:at] + (word + FR).to_bytes(32) + proof[at + 32 :]
         assert "is not below r" in rejected(case, changed)
     for at in (0, 64):
         x, y = (int.from_bytes(proof[i : i + 32]) for i in (at, at + 32))
@@ -152,7 +151,7 @@ def test_free_slot_of_h_cannot_balance_the_sum() -> None:
     def balance(h: Polynomial, _tables: Tables) -> None:
         used = case.compiled.layout.span(Group.H)
         lookups = total(case, h, Lookup)
-        h[used] = (total(case, h, Table) - lookups) % R
+        h[used] = (total(case, h, Table) - lookups) % FR
 
     assert slots
     prover = case.prover(lying_about_inverses(balance))
@@ -166,7 +165,7 @@ def test_inverse_that_balances_the_sum_itself() -> None:
     statement = case.claiming([100, *case.statement.output[1:]])
 
     def balance(h: Polynomial, _tables: Tables) -> None:
-        h[0] = (h[0] + total(case, h, Lookup) - total(case, h, Table)) % R
+        h[0] = (h[0] + total(case, h, Lookup) - total(case, h, Table)) % FR
 
     prover = case.prover(lying_about_inverses(balance))
     rejected(case, prover.prove(statement, advice), statement)
@@ -180,14 +179,14 @@ def total(case: Case, h: Polynomial, kind: type) -> int:
         if isinstance(each, kind) and isinstance(each, Lookup | Table):
             start = prover.record(each.h).slot << each.variables
             found += sum(h[start : start + (1 << each.variables)])
-    return found % R
+    return found % FR
 
 
-@pytest.mark.parametrize("amount", [-7, 1, R - 1])
+@pytest.mark.parametrize("amount", [-7, 1, FR - 1])
 def test_wrong_multiplicity(amount: int) -> None:
     case, _ = honest()
     advice = case.advice
-    advice[5] = (advice[5] + amount) % R
+    advice[5] = (advice[5] + amount) % FR
     forge(case, advice)
 
 
@@ -220,7 +219,7 @@ def test_quotient_outside_of_its_table() -> None:
     m = multiplier_of(case, 0)
     low, high = 5, 0
     left = m * advice[case.at("ACC", ROW)] + (1 << 23) - low - (high << 12)
-    advice[case.at("Q", ROW)] = left * pow(1 << 24, -1, R) % R
+    advice[case.at("Q", ROW)] = left * pow(1 << 24, -1, FR) % FR
     advice[case.at("L0", ROW)], advice[case.at("L1", ROW)] = low, high
     forge(case, advice)
 
@@ -250,7 +249,7 @@ def test_every_row_of_the_advice_counts(column: str) -> None:
 def test_other_weights_under_the_same_commitment() -> None:
     case, _ = honest()
     prover = case.prover()
-    prover.weights[0] = (prover.weights[0] + 1) % R
+    prover.weights[0] = (prover.weights[0] + 1) % FR
     rejected(case, prover.prove(case.statement, case.advice))
 
 
@@ -267,7 +266,7 @@ def test_weights_with_dirty_padding_are_another_circuit() -> None:
 
 def test_garbage_that_no_claim_reads_changes_nothing() -> None:
     case, _ = honest()
-    advice = [*case.advice, 12345, R - 1]
+    advice = [*case.advice, 12345, FR - 1]
     assert len(advice) <= 1 << case.compiled.circuit.variables
     case.check(case.prover().prove(case.statement, advice))
 

@@ -15,7 +15,7 @@ from joynet_sdk.proofs import g2
 from joynet_sdk.proofs.circuit import Circuit, Claim, Group, Io, IoShape, Output, Sum, Term, bits
 from joynet_sdk.proofs.circuit import Input as InputRecord
 from joynet_sdk.proofs.codec import encode as encode_circuit
-from joynet_sdk.proofs.extensions import R
+from joynet_sdk.proofs.field import FR
 from joynet_sdk.proofs.statement import Statement, circuit_id
 from joynet_sdk.proofs.transcript import keccak256
 from joynet_sdk.proofs.verifier import verify
@@ -172,14 +172,14 @@ class Chain:
         """Register a random model with this circuit and prove a random statement about it."""
         self._models += 1
         model_id = keccak256(b"model %d" % self._models)
-        logs = {Group.W: rng.randrange(1, R)}
+        logs = {Group.W: rng.randrange(1, FR)}
         public: dict[str, Any] = {}
         for name, group, shape in (
             ("input", Group.X, circuit.input),
             ("output", Group.Y, circuit.output),
         ):
             if shape.kind is Io.COMMITTED:
-                logs[group] = rng.randrange(R)
+                logs[group] = rng.randrange(FR)
                 public[f"{name}_commitment"] = point(logs[group])
             else:
                 public[name] = _packed(shape, rng)

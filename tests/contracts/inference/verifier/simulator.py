@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from joynet_sdk.proofs import g1, g2
 from joynet_sdk.proofs.circuit import Circuit, Group
 from joynet_sdk.proofs.evaluation import Evaluation, unpack
-from joynet_sdk.proofs.extensions import R, eq, eq_bits
+from joynet_sdk.proofs.extensions import eq, eq_bits
+from joynet_sdk.proofs.field import FR
 from joynet_sdk.proofs.opening import (
     Equation,
     Opening,
@@ -28,7 +29,7 @@ from joynet_sdk.proofs.transcript import Transcript, keccak256
 from joynet_sdk.proofs.verifier import Proof, encode
 
 TAU = 0x0BAD_5EED_0000_0000_0000_0000_0000_0000_0000_0000_0000_0000_0000_0000_0000_000B
-POWERS = tuple(g2.multiply(g2.GENERATOR, pow(TAU, 2**j, R)) for j in range(13))
+POWERS = tuple(g2.multiply(g2.GENERATOR, pow(TAU, 2**j, FR)) for j in range(13))
 VERIFIER = TwoTierVerifier(POWERS)
 SRS_DIGEST = keccak256(b"joynet/srs/1" + g2.encode(POWERS[0]))
 Messages = list[list[int]]
@@ -82,18 +83,18 @@ class Simulator:
             evaluation.define(circuit.after, after)
             ends.append(evaluation.end(weight))
             del evaluation.values[known:]
-        after[self.free] = (last - ends[0]) * pow(ends[1] - ends[0], -1, R) % R
+        after[self.free] = (last - ends[0]) * pow(ends[1] - ends[0], -1, FR) % FR
         transcript.absorb(b"post", encode(after))
         mu = transcript.challenge()
-        total = sum(pow(mu, j, R) * claim for j, claim in enumerate(before + after)) % R
+        total = sum(pow(mu, j, FR) * claim for j, claim in enumerate(before + after)) % FR
         z, reduction, value = self._rounds(circuit.variables, 2, total, transcript)
         log = sum(factor * logs[group] for group, factor in self._factors(evaluation, mu, z))
-        opening = self._open(log % R, z, value, transcript)
+        opening = self._open(log % FR, z, value, transcript)
         commitments = point(logs[Group.A]), point(logs[Group.H])
         return Proof(*commitments, before, rounds, after, reduction, opening.encode()).encode()
 
     def _scalar(self) -> int:
-        return self.rng.randrange(R)
+        return self.rng.randrange(FR)
 
     def _scalars(self, count: int) -> list[int]:
         return [self._scalar() for _ in range(count)]
@@ -111,7 +112,7 @@ class Simulator:
             c0, *higher = message
             c1 = claim - 2 * c0 - sum(higher)
             coefficients = [c0, c1, *higher]
-            claim = sum(c * pow(x, i, R) for i, c in enumerate(coefficients)) % R
+            claim = sum(c * pow(x, i, FR) for i, c in enumerate(coefficients)) % FR
             found.append(x)
             messages.append(message)
         return found, messages, claim
@@ -123,7 +124,7 @@ class Simulator:
         for j, claim in enumerate(self.circuit.claims):
             at = evaluation.point(self.circuit.recipes[claim.recipe])
             weight = eq(at, z[: len(at)]) * eq_bits(z[len(at) :], claim.slot)
-            factors.append((claim.group, pow(mu, j, R) * weight % R))
+            factors.append((claim.group, pow(mu, j, FR) * weight % FR))
         return factors
 
     def _open(self, log: int, z: Sequence[int], value: int, transcript: Transcript) -> Opening:
@@ -137,8 +138,8 @@ class Simulator:
         equation = Equation.at(z, alpha, first, kappa)
         y = absorb_quotient(transcript, share, point(both))
         w = Weights.at(equation, y)
-        inverse = pow(w.remainder * w.denominators, -1, R)
-        scale = inverse * w.denominators % R
+        inverse = pow(w.remainder * w.denominators, -1, FR)
+        scale = inverse * w.denominators % FR
         rest = (
             log
             + alpha * quotient
@@ -147,6 +148,6 @@ class Simulator:
             + scale * w.constant(equation.target(value, share), share)
         )
         columns = (len(z) + 1) // 2
-        last = (rest - quotient * pow(TAU, 2**columns, R)) * pow(TAU - y, -1, R) % R
+        last = (rest - quotient * pow(TAU, 2**columns, FR)) * pow(TAU - y, -1, FR) % FR
         points = (point(log_) for log_ in (fold, quotient, reverse, symmetric))
         return Opening(*points, share, point(both), point(last), inverse)

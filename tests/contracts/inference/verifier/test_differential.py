@@ -8,8 +8,7 @@ import pytest
 
 from joynet_sdk.proofs import g1
 from joynet_sdk.proofs.circuit import Circuit, Io
-from joynet_sdk.proofs.extensions import R
-from joynet_sdk.proofs.field import FQ
+from joynet_sdk.proofs.field import FQ, FR
 from joynet_sdk.proofs.statement import Statement
 
 from .circuits import Builder
@@ -46,14 +45,14 @@ def damaged(case: Case, rng: random.Random) -> Iterator[Trial]:
         at = rng.choice(part)
         word = int.from_bytes(proof[at : at + WORD])
         flipped = word ^ 1 << rng.randrange(254)
-        changes = {"flipped": flipped, "zero": 0, "not reduced": word + R, "all ones": 2**256 - 1}
+        changes = {"flipped": flipped, "zero": 0, "not reduced": word + FR, "all ones": 2**256 - 1}
         kind = rng.choice(list(changes))
         yield f"{name} {kind}", statement, put(proof, at, changes[kind])
         if name.startswith("C_"):
             at = part[0]
             x, y = (int.from_bytes(proof[i : i + WORD]) for i in part)
             points = {"negated": (x, -y % FQ), "identity": (0, 0), "not reduced": (x + FQ, y)}
-            points["another"] = g1.multiply(g1.GENERATOR, rng.randrange(R))
+            points["another"] = g1.multiply(g1.GENERATOR, rng.randrange(FR))
             kind = rng.choice(list(points))
             yield (
                 f"{name} {kind}",
@@ -85,7 +84,7 @@ def changed_statements(case: Case, rng: random.Random) -> Iterator[Statement]:
         packed, commitment = getattr(statement, name), f"{name}_commitment"
         if shape.kind is Io.COMMITTED:
             yield replace(statement, **{name: b"\0"})
-            yield replace(statement, **{commitment: g1.multiply(g1.GENERATOR, rng.randrange(R))})
+            yield replace(statement, **{commitment: g1.multiply(g1.GENERATOR, rng.randrange(FR))})
             yield replace(statement, **{commitment: (1, 3)})
             yield replace(statement, **{commitment: g1.IDENTITY})
         else:

@@ -6,15 +6,16 @@ from dataclasses import replace
 from joynet_sdk.proofs.circuit import Io, IoShape, Range, Wire, bits, r, rho
 from joynet_sdk.proofs.codec import encode
 from joynet_sdk.proofs.evaluation import Evaluation
-from joynet_sdk.proofs.extensions import R, tensor
+from joynet_sdk.proofs.extensions import tensor
+from joynet_sdk.proofs.field import FR
 
 from .harness import ATTESTATION, Chain
 
 
 def variables(rng: random.Random) -> list[int]:
     """What the verifier knows: r, rho, the constants 0 and 1, and the numbers of the first r."""
-    values = [rng.randrange(R) for _ in range(48)]
-    numbers = [sum(x << i for i, x in enumerate(values[:n])) % R for n in range(25)]
+    values = [rng.randrange(FR) for _ in range(48)]
+    numbers = [sum(x << i for i, x in enumerate(values[:n])) % FR for n in range(25)]
     return [*values, 0, 1, *numbers]
 
 
