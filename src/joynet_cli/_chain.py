@@ -87,8 +87,8 @@ def open_devnet() -> "Devnet":
 def show_plan(session: "ChainSession", plan: "Plan") -> None:
     """Show what a transaction does and costs, and ask; with --dry-run, stop there."""
     from joynet_sdk.chain import flows
-    from joynet_sdk.chain.devnet import CHAIN_IDS
     from joynet_sdk.chain.transactions import joy_change
+    from joynet_sdk.types import DEVELOPMENT_CHAIN_IDS
 
     change = joy_change(session, plan)
     document: dict[str, Any] = {
@@ -108,7 +108,7 @@ def show_plan(session: "ChainSession", plan: "Plan") -> None:
         with out.asking():
             out.result(document, lambda _: out.line("\n".join(lines)))
         raise typer.Exit(0)
-    if session.chain_id not in CHAIN_IDS:
+    if session.chain_id not in DEVELOPMENT_CHAIN_IDS:
         _ask_to_send(session, lines)
         return
     for line in lines:  # a devnet's money is not real: nothing to ask

@@ -6,6 +6,9 @@ from typing import NewType
 JoyWei = NewType("JoyWei", int)  # JOY base units: 10**18 of them make 1 JOY
 Address = NewType("Address", str)  # EIP-55 checksummed
 ModelId = NewType("ModelId", bytes)  # 32 bytes: SHA-256 of a manifest's canonical JSON
+# Of managed development chains: a new one at random at every reset, so that nothing is replayed.
+DEVELOPMENT_CHAIN_IDS = range(412_346_000, 412_347_000)
+
 Point = tuple[int, int]  # affine BN254 G1; (0, 0) is the identity
 
 

@@ -3,16 +3,13 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from joynet_sdk import decode_receipt_file
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
-KERNEL_S = 180
+from .notebooks import EXAMPLES, KERNEL_S, execute, forget_settings
 
 # One network for both, in one worker: starting a second one costs more than the examples do.
 pytestmark = pytest.mark.xdist_group("e2e")
@@ -59,31 +56,17 @@ def test_script_without_a_network_says_what_to_type(tmp_path):
 
 
 def test_notebook(environment, tmp_path, monkeypatch):
-    for key in [key for key in os.environ if key.startswith("JOYNET_")]:
-        monkeypatch.delenv(key)
-    monkeypatch.setenv("JOYNET_HOME", environment["JOYNET_HOME"])
-    notebook = nbformat.read(EXAMPLES / "01_first_inference.ipynb", as_version=4)
-    client = NotebookClient(
-        notebook,
-        timeout=KERNEL_S,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(tmp_path)}},
-    )
-    client.execute()
-    printed = "".join(
-        output.get("text", "")
-        for cell in notebook.cells
-        if cell.cell_type == "code"
-        for output in cell.outputs
-    )
+    forget_settings(monkeypatch, JOYNET_HOME=environment["JOYNET_HOME"])
+    printed = execute("01_first_inference.ipynb", tmp_path)
     assert "7, " in printed
     assert "forged: signed by" in printed
     assert "rank 1" in printed
     decode_receipt_file((tmp_path / "digit.receipt").read_bytes()).verify()
 
 
-def test_notebook_is_committed_without_outputs():
-    notebook = nbformat.read(EXAMPLES / "01_first_inference.ipynb", as_version=4)
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.ipynb")), ids=lambda path: path.name)
+def test_notebook_is_committed_without_outputs(path):
+    notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert code

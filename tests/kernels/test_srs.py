@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from joynet_cli.testing import run_cli
-from joynet_sdk.chain.devnet import CHAIN_IDS
 from joynet_sdk.errors import ConfigError, InvalidInputError, NotFoundError, VerificationError
 from joynet_sdk.proofs import g1, g2, srs_powers
 from joynet_sdk.proofs.engines import DeviceEngine, ReferenceEngine
@@ -17,7 +16,6 @@ from joynet_sdk.proofs.msm import Msm
 from joynet_sdk.proofs.pcs import TwoTierProver
 from joynet_sdk.proofs.runtime import Runtime
 from joynet_sdk.proofs.srs import (
-    DEVELOPMENT_CHAIN_IDS,
     DEVELOPMENT_SEED,
     SrsStore,
     development_digest,
@@ -107,7 +105,6 @@ def test_another_seed_is_another_srs(runtime, store):
 
 
 def test_a_development_srs_is_refused_outside_development_chains(runtime, store):
-    assert DEVELOPMENT_CHAIN_IDS == CHAIN_IDS
     srs = store.development(runtime, 2)
     srs.require_chain(412_346_001)
     for chain_id in (0, 1, 31337, 412_345_999, 412_347_000):

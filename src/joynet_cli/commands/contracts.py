@@ -52,11 +52,12 @@ def deploy(
       joynet contracts deploy --network https://rpc.example.org --account ops
     """
     from joynet_sdk.chain.deploy import DEVNET, PUBLIC, deploy_all
-    from joynet_sdk.chain.devnet import CHAIN_IDS, Devnet
+    from joynet_sdk.chain.devnet import Devnet
+    from joynet_sdk.types import DEVELOPMENT_CHAIN_IDS
 
     context = ctx()
     with open_chain() as session, out.progress("Deploying"):
-        is_devnet = session.chain_id in CHAIN_IDS
+        is_devnet = session.chain_id in DEVELOPMENT_CHAIN_IDS
         if context.network == "devnet" and not context.account:
             session.use_account(Devnet(context.home).deployer)
             if not context.dry_run:

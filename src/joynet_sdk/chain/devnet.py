@@ -27,12 +27,12 @@ from joynet_sdk.errors import (
     UnavailableError,
 )
 from joynet_sdk.paths import Home, atomic_write, file_errors, private_dir
+from joynet_sdk.types import DEVELOPMENT_CHAIN_IDS
 
 if TYPE_CHECKING:
     from joynet_sdk.chain.accounts import Account
     from joynet_sdk.chain.session import ChainSession
 
-CHAIN_IDS = range(412_346_000, 412_347_000)
 DEPLOYER_ETH_WEI = 10**9 * 10**18
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 15.0
@@ -349,7 +349,7 @@ class Devnet:
 
 
 def _new_config(*, port: int, other_than: int | None = None) -> DevnetConfig:
-    chain_id = secrets.choice([n for n in CHAIN_IDS if n != other_than])
+    chain_id = secrets.choice([n for n in DEVELOPMENT_CHAIN_IDS if n != other_than])
     return DevnetConfig(chain_id, port, int(time.time()))
 
 

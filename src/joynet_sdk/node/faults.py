@@ -4,8 +4,7 @@ import secrets
 from collections.abc import Callable
 
 from joynet_sdk.errors import ConfigError
-
-DEVNET_CHAIN_IDS = range(412_346_000, 412_347_000)
+from joynet_sdk.types import DEVELOPMENT_CHAIN_IDS
 
 
 def _wrong_output(output: bytes) -> bytes:
@@ -25,6 +24,6 @@ def fault(name: str, chain_id: int) -> Callable[[bytes], bytes] | None:
     """
     if not name:
         return None
-    if chain_id not in DEVNET_CHAIN_IDS or name not in FAULTS:
+    if chain_id not in DEVELOPMENT_CHAIN_IDS or name not in FAULTS:
         raise ConfigError(f"fault {name!r} on chain {chain_id}, expected a devnet and {[*FAULTS]}")
     return FAULTS[name]

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import ClassVar
 
+from joynet_sdk.errors import InvalidInputError
+
 VERSION = 1
 MAX_VARIABLES = 24  # of any polynomial: the SRS has at most 2^24 points
 MAX_VALUES = 512
@@ -337,6 +339,17 @@ class Circuit:
     def claims(self) -> tuple[Claim, ...]:
         """Every claim, in the order of their numbers."""
         return tuple(v for v in self.before + self.after if isinstance(v, Claim))
+
+    def claim(self, index: int) -> Claim:
+        """The claim that a value is.
+
+        Raises:
+            InvalidInputError: It is none.
+        """
+        record = (self.before + self.after)[index - FIRST_VALUE]
+        if not isinstance(record, Claim):
+            raise InvalidInputError(f"value {index} is no claim")
+        return record
 
     @property
     def sums(self) -> tuple[Sum, ...]:

@@ -6,7 +6,6 @@ import numpy as np
 
 from joynet_sdk.proofs import g1
 from joynet_sdk.proofs.circuit import (
-    FIRST_VALUE,
     Circuit,
     Claim,
     Group,
@@ -26,10 +25,10 @@ from joynet_sdk.proofs.msm import Msm
 from joynet_sdk.proofs.pcs import TwoTierProver
 from joynet_sdk.proofs.runtime import Runtime
 from joynet_sdk.proofs.statement import Statement
-from joynet_sdk.proofs.sumcheck import Instance, Term
+from joynet_sdk.proofs.sumcheck import Instance, Term, encode
 from joynet_sdk.proofs.sumcheck import prove as prove_sumcheck
 from joynet_sdk.proofs.vectors import EqClaim, FrVector, combine
-from joynet_sdk.proofs.verifier import Proof, encode
+from joynet_sdk.proofs.verifier import Proof
 
 Report = Callable[[str], None]
 STAGES = ("advice", "inverses", "relations", "claims", "reduction", "opening")
@@ -158,7 +157,7 @@ class Prover:
         for each in self._circuit.instances:
             if not isinstance(each, Lookup | Table):
                 continue
-            start = self._record(each.h).slot << each.variables
+            start = self._circuit.claim(each.h).slot << each.variables
             denominators = tables.denominators(each)
             if isinstance(each, Lookup):
                 parts.append((start, lookup_inverses(denominators)))
@@ -169,12 +168,6 @@ class Prover:
         for start, part in parts:
             h.slice(start, part.length).write(part)
         return h
-
-    def _record(self, index: int) -> Claim:
-        record = (self._circuit.before + self._circuit.after)[index - FIRST_VALUE]
-        if not isinstance(record, Claim):
-            raise TypeError(f"value {index} is no claim")
-        return record
 
     def _claims(
         self, witness: Witness, evaluation: Evaluation, records: Sequence[Value]

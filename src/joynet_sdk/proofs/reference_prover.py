@@ -7,7 +7,6 @@ is a method, so that a test can lie in one of them.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from joynet_sdk.errors import InvalidInputError
 from joynet_sdk.proofs import g1
 from joynet_sdk.proofs.circuit import (
     FIRST_VALUE,
@@ -24,10 +23,10 @@ from joynet_sdk.proofs.extensions import eq_table
 from joynet_sdk.proofs.field import FR
 from joynet_sdk.proofs.pcs import PolynomialCommitment
 from joynet_sdk.proofs.statement import Statement
-from joynet_sdk.proofs.sumcheck import ROUND_TAG
+from joynet_sdk.proofs.sumcheck import ROUND_TAG, encode
 from joynet_sdk.proofs.tables import Tables
 from joynet_sdk.proofs.transcript import Transcript
-from joynet_sdk.proofs.verifier import Proof, encode
+from joynet_sdk.proofs.verifier import Proof
 
 Polynomial = list[int]
 Product = tuple[int, tuple[Polynomial, ...]]
@@ -114,20 +113,13 @@ class ReferenceProver:
         for each in self.circuit.instances:
             if not isinstance(each, Lookup | Table):
                 continue
-            claim = self.record(each.h)
+            claim = self.circuit.claim(each.h)
             start = claim.slot << each.variables
             counts = tables.cube(each.m, each.variables) if isinstance(each, Table) else None
             for i, denominator in enumerate(tables.denominators(each)):
                 count = 1 if counts is None else counts[i]
                 h[start + i] = count * pow(denominator, -1, FR) % FR if count else 0
         return h
-
-    def record(self, index: int) -> Claim:
-        """The claim that a value is."""
-        record = (self.circuit.before + self.circuit.after)[index - FIRST_VALUE]
-        if not isinstance(record, Claim):
-            raise InvalidInputError(f"value {index} is no claim")
-        return record
 
     def claims(
         self, tables: Tables, records: Sequence[object], offset: int, r: Sequence[int]

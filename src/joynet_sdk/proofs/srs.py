@@ -23,9 +23,9 @@ from joynet_sdk.proofs.pcs import TwoTierVerifier
 from joynet_sdk.proofs.runtime import Runtime
 from joynet_sdk.proofs.srs_powers import STEP, Points, powers
 from joynet_sdk.proofs.transcript import keccak256
+from joynet_sdk.types import DEVELOPMENT_CHAIN_IDS
 
 DEVELOPMENT, CEREMONY = "development", "ceremony"
-DEVELOPMENT_CHAIN_IDS = range(412_346_000, 412_347_000)
 DEVELOPMENT_SEED = "joynet development"
 DEVELOPMENT_TAU_POWERS = 15  # openings of up to 28 variables
 MIN_POWER, MAX_POWER = 2, 24

@@ -105,7 +105,7 @@ def test_accounts(joynet, home):
 
 def test_real_money_needs_a_yes(joynet, alice, monkeypatch, session):
     """On a devnet nothing is asked; elsewhere a plan is shown and a yes is needed."""
-    monkeypatch.setattr("joynet_sdk.chain.devnet.CHAIN_IDS", range(0))
+    monkeypatch.setattr("joynet_sdk.types.DEVELOPMENT_CHAIN_IDS", range(0))
     refused = joynet("token", "transfer", BOB, "1")
     assert (refused.exit_code, "hint: --yes" in refused.stderr) == (2, True)
     assert "JOY -1 JOY" in refused.stderr

@@ -10,9 +10,9 @@ import time
 import pytest
 
 from joynet_sdk.chain import ChainSession, Devnet
-from joynet_sdk.chain.devnet import CHAIN_IDS
 from joynet_sdk.chain.rpc import Rpc, RpcError
 from joynet_sdk.errors import InvalidInputError, NotFoundError, UnavailableError
+from joynet_sdk.types import DEVELOPMENT_CHAIN_IDS
 
 BOB = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 DEADLINE_S = 60
@@ -66,7 +66,7 @@ def block_hash(devnet, tag):
 
 def test_up_is_idempotent_and_remembers_its_chain(devnet):
     first = devnet.up()
-    assert first.chain_id in CHAIN_IDS
+    assert first.chain_id in DEVELOPMENT_CHAIN_IDS
     assert devnet.up().pid == first.pid
     genesis = block_hash(devnet, "0x0")
     for _ in range(3):  # anvil makes a second block 0 on each load
@@ -158,7 +158,7 @@ def test_reset_gives_another_chain(devnet):
     assert not devnet.status().is_running
     second = devnet.up()
     assert second.chain_id != first.chain_id
-    assert second.chain_id in CHAIN_IDS
+    assert second.chain_id in DEVELOPMENT_CHAIN_IDS
     assert balance(devnet) == 0
 
 

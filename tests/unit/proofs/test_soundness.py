@@ -177,7 +177,7 @@ def total(case: Case, h: Polynomial, kind: type) -> int:
     found = 0
     for each in case.compiled.circuit.instances:
         if isinstance(each, kind) and isinstance(each, Lookup | Table):
-            start = prover.record(each.h).slot << each.variables
+            start = prover.circuit.claim(each.h).slot << each.variables
             found += sum(h[start : start + (1 << each.variables)])
     return found % FR
 
