@@ -44,4 +44,18 @@ def test_a_proof_is_paid_and_a_lie_is_refunded(proving):
         told = proving.infer("--verify", "zk", "--ignore", str(liar), "--json")
         assert told.value["label"] == "7"
         assert token.call("balanceOf", payer) < before
+        check_proof_from_chain(proving, told.value["proof"]["job"], proving.home / "job.proof")
     proving.check_books()
+
+
+def check_proof_from_chain(network, job, path):
+    """Anybody can read the proof of a job from the chain, and check it there and here."""
+    fetched = finish(start(network.home, "proof", "fetch", str(job), "--out", path))
+    assert fetched.value["job"] == str(job)
+    argv = ("proof", "verify", path, "--onchain", "--model", "digits.joy")
+    assert finish(start(network.home, *argv)).value["onchain"] is True
+    raw = bytearray(path.read_bytes())
+    at = raw.index(b'"proof":"0x') + 300
+    raw[at] = ord("1") if raw[at] != ord("1") else ord("2")
+    path.write_bytes(raw)
+    assert finish(start(network.home, "proof", "verify", path)).exit_code == 10

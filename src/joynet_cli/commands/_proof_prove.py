@@ -159,6 +159,8 @@ def verify(
         out.line(f"verified: the circuit 0x{proof.statement.circuit_id.hex()} gives this output")
         out.line(f"output  {result['output_values']}")
         out.line(f"job     {result['job']}")
+        if onchain:
+            out.line("chain   InferenceVerifier says so too")
         for item in unknown:
             out.note(f"not checked: {item}")
 
