@@ -343,24 +343,26 @@ def wire(known: uint256[75], record: uint256) -> uint256:
     pad: uint256 = (record >> 56) & 255
     range_q: uint256 = (record >> 72) & 65_535
     range_p: uint256 = (record >> 104) & 65_535
-    # with stride 1, p and q are split into eights, so that only the lowest three variables meet k;
-    # q must not pass Q within an eight
-    is_split: bool = (
+    if (
         stride == 1
-        and size_p >= 8
-        and range_q & 63 >= 3
-        and (size_q & 7 == 0 or size_p + size_k <= size_q + pad + 1)
-    )
-    # eq of q, then of p, then of k; of split ones the lower eight, then the rest
+        and pad == 0
+        and range_k >> 12 != _BITS
+        and range_k != 0
+        and size_p >> (range_p & 63) == 1
+        and size_k >> (range_k & 63) == 1
+        and size_q >> (range_q & 63) == 1
+    ):
+        return self._sum_of(known, range_p, range_k, range_q)
+    # eq of q, then of p, then of k
     table: uint256[MAX_WIRE] = empty(uint256[MAX_WIRE])
     base: uint256 = 0
-    for turn: uint256 in range(5):
+    for turn: uint256 in range(3):
         part: uint256 = range_k
         size: uint256 = size_k
-        if turn < 2:
+        if turn == 0:
             part = range_q
             size = size_q
-        elif turn < 4:
+        elif turn == 1:
             part = range_p
             size = size_p
         elif part == 0 or part >> 12 == _BITS:
@@ -368,17 +370,6 @@ def wire(known: uint256[75], record: uint256) -> uint256:
         at: uint256 = unsafe_add(24 * unsafe_sub(part >> 12, 1), (part >> 6) & 63)
         step: uint256 = 0 if part >> 12 == _BITS else 1
         count: uint256 = part & 63
-        if turn < 4:
-            if is_split:
-                if turn & 1 == 0:
-                    size = 8
-                    count = 3
-                else:
-                    size = unsafe_add(size, 7) >> 3
-                    count = unsafe_sub(count, 3)
-                    at = unsafe_add(at, unsafe_mul(3, step))
-            elif turn & 1 == 1:
-                continue
         table[base] = 1
         entries: uint256 = 1
         for i: uint256 in range(count, bound=63):
@@ -399,62 +390,6 @@ def wire(known: uint256[75], record: uint256) -> uint256:
         base = unsafe_add(base, size)
     is_weighted: bool = range_k != 0 and range_k >> 12 != _BITS
     total: uint256 = 0
-    if is_split:
-        high_q: uint256 = unsafe_add(size_q, 7) >> 3
-        base = unsafe_add(high_q, 8)  # of p
-        base_k: uint256 = unsafe_add(unsafe_add(base, 8), unsafe_add(size_p, 7) >> 3)
-        for turn: uint256 in range(2):
-            # whole eights of p, then those that are left over
-            first: uint256 = 0
-            end: uint256 = size_p >> 3
-            lows: uint256 = 8
-            if turn == 1:
-                first = end
-                end = unsafe_add(end, 1)
-                lows = size_p & 7
-                if lows == 0:
-                    break
-            last: uint256 = 0
-            sums: uint256[2] = [0, 0]
-            for k: uint256 in range(first_k, size_k, bound=MAX_WIRE):
-                # 8 (carry - 32) + rest = k - pad
-                rest: uint256 = unsafe_sub(unsafe_add(k, 256), pad)
-                carry: uint256 = rest >> 3
-                rest &= 7
-                if carry != last:
-                    last = carry
-                    for half: uint256 in range(2):
-                        inner: uint256 = 0
-                        for i: uint256 in range(first, end, bound=64):
-                            j: uint256 = unsafe_sub(unsafe_add(i, unsafe_add(carry, half)), 32)
-                            if j < high_q:
-                                inner = uint256_addmod(
-                                    inner,
-                                    uint256_mulmod(
-                                        table[unsafe_add(unsafe_add(base, 8), i)],
-                                        table[unsafe_add(j, 8)],
-                                        R,
-                                    ),
-                                    R,
-                                )
-                        sums[half] = inner
-                inner: uint256 = 0
-                outer: uint256 = 0
-                for i: uint256 in range(lows, bound=8):
-                    product: uint256 = uint256_mulmod(
-                        table[unsafe_add(base, i)], table[unsafe_add(i, rest) & 7], R
-                    )
-                    if unsafe_add(i, rest) < 8:
-                        inner = uint256_addmod(inner, product, R)
-                    else:
-                        outer = uint256_addmod(outer, product, R)
-                inner = uint256_addmod(
-                    uint256_mulmod(inner, sums[0], R), uint256_mulmod(outer, sums[1], R), R
-                )
-                if is_weighted:
-                    inner = uint256_mulmod(inner, table[unsafe_add(base_k, k)], R)
-                total = uint256_addmod(total, inner, R)
-        return total
     for k: uint256 in range(first_k, size_k, bound=MAX_WIRE):
         # 0 <= stride p + k - pad < Q
         first: uint256 = 0
@@ -502,6 +437,60 @@ def wire(known: uint256[75], record: uint256) -> uint256:
 
 
 # 9. internal
+@internal
+@pure
+def _sum_of(
+    known: uint256[75], range_p: uint256, range_k: uint256, range_q: uint256
+) -> uint256:
+    """
+    @dev sum of eq(p) eq(k) eq(q) over all p + k = q, from the lowest bit on: what the bits so far
+         come to without a carry, and with one.
+    @param known The variables.
+    @param range_p Range of p.
+    @param range_k Range of k.
+    @param range_q Range of q.
+    @return uint256 The sum.
+    """
+    without: uint256 = 1
+    carried: uint256 = 0
+    for i: uint256 in range(max(range_p & 63, max(range_k & 63, range_q & 63)), bound=63):
+        bits: uint256[3] = [0, 0, 0]
+        for j: uint256 in range(3):
+            part: uint256 = range_p
+            if j == 1:
+                part = range_k
+            elif j == 2:
+                part = range_q
+            if i < part & 63:
+                at: uint256 = unsafe_add(24 * unsafe_sub(part >> 12, 1), (part >> 6) & 63)
+                bits[j] = known[unsafe_add(at, 0 if part >> 12 == _BITS else i)]
+        z: uint256 = bits[2]
+        both: uint256 = uint256_mulmod(bits[0], bits[1], R)
+        one: uint256 = uint256_addmod(
+            unsafe_add(bits[0], bits[1]), unsafe_mul(2, unsafe_sub(R, both)), R
+        )
+        zero: uint256 = unsafe_sub(2 * R + 1, unsafe_add(one, both))
+        one_z: uint256 = uint256_mulmod(one, z, R)
+        zero_z: uint256 = uint256_mulmod(zero, z, R)
+        both_z: uint256 = uint256_mulmod(both, z, R)
+        kept: uint256 = uint256_addmod(
+            uint256_mulmod(
+                without, unsafe_add(unsafe_sub(unsafe_add(zero, R), zero_z), one_z), R
+            ),
+            uint256_mulmod(carried, zero_z, R),
+            R,
+        )
+        carried = uint256_addmod(
+            uint256_mulmod(without, unsafe_sub(unsafe_add(both, R), both_z), R),
+            uint256_mulmod(
+                carried, unsafe_add(unsafe_sub(unsafe_add(one, R), one_z), both_z), R
+            ),
+            R,
+        )
+        without = kept
+    return without
+
+
 @internal
 @pure
 def _width(size: uint256) -> uint256:

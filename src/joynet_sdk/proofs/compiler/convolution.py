@@ -1,6 +1,10 @@
 """ACC(o, y, x) - b(o) [y < Y][x < X] = sum_{q, c, k} W(o, c, k) a(c, q) wire_y wire_x.
 
 Variables r: qx, qy, channel of the group, kx, ky, group, the last one by eq to the output's.
+
+A side of stride 1 without padding is open: its rows beyond the output hold what the input's own
+padding gives, so that neither the wiring nor the bias needs a bound. The wiring of such a side is
+q = p + k alone, which the verifier evaluates bit by bit.
 """
 
 from dataclasses import replace
@@ -13,6 +17,7 @@ from joynet_sdk.proofs.compiler.context import Compiler, Run
 from joynet_sdk.proofs.compiler.layout import Integers, pad, padded_shape, whole
 from joynet_sdk.proofs.compiler.masks import inside, product
 from joynet_sdk.proofs.compiler.weights import BIAS, INT8, MULTIPLIER
+from joynet_sdk.proofs.compiler.widths import is_open
 from joynet_sdk.qmodel.ops import AvgPool, Conv, MaxPool
 from joynet_sdk.qmodel.reference import windows
 
@@ -53,13 +58,17 @@ class Convolution:
         fixed_group = rho(above - group.count, group.count)
         acc = builder.claim(self._rows.place("ACC"), rho(0, self._rows.bits))
         bias = builder.claim(whole(self._bias), output)
-        masks = inside(builder, py, out_height) + inside(builder, px, out_across)
+        masks = [
+            *([] if is_open(op, 0) else inside(builder, py, out_height)),
+            *([] if is_open(op, 1) else inside(builder, px, out_across)),
+        ]
         in_group = rho(self._area, outputs - group.count)
         weight = builder.claim(whole(self._weight), kx, ky, channel, in_group, group)
         given = compiler.read(op.input, qx, qy, channel, group, batch)
-        across_wire = Wire(px, kx, qx, op.strides[1], op.pads[1], out_across, op.kernel[1], across)
-        height_wire = Wire(py, ky, qy, op.strides[0], op.pads[0], out_height, op.kernel[0], height)
-        wires = [builder.value(across_wire), builder.value(height_wire)]
+        wires = [
+            builder.value(self._wire(1, px, kx, qx, (out_across, op.kernel[1], across))),
+            builder.value(self._wire(0, py, ky, qy, (out_height, op.kernel[0], height))),
+        ]
         if group.count:
             wires.append(builder.value(Eq(fixed_group, group)))
         wiring = builder.define([Term(1, *wires)])
@@ -69,15 +78,36 @@ class Convolution:
             [Term(1, weight, given, wiring)],
         )
 
+    def _wire(self, axis: int, p: Range, k: Range, q: Range, sizes: tuple[int, int, int]) -> Wire:
+        """One side's wiring; an open one goes over every p, k and q that there is."""
+        if is_open(self._op, axis):
+            sizes = (1 << p.count, 1 << k.count, 1 << q.count)
+        return Wire(p, k, q, self._op.strides[axis], self._op.pads[axis], *sizes)
+
     def fill(self, run: Run) -> None:
-        """Padded inputs of a batch are convolved too; other padding is masked."""
+        """Padded inputs of a batch, and open sides, are convolved too; other padding is masked."""
         op = self._op
         full = run.padded(op.input)
-        channels, height, across = self._in
-        given = full.reshape(-1, *full.shape[-3:])[:, :channels, :height, :across]
-        acc = pad(accumulate(op, given)).reshape(*full.shape[:-3], *padded_shape(self._out))
+        given = full.reshape(-1, *full.shape[-3:])[:, : self._in[0]]
+        for axis in (0, 1):
+            given = self._extended(given, axis)
+        acc = accumulate(op, given)
+        height, across = (
+            1 << width(side) if is_open(op, axis) else side
+            for axis, side in enumerate(self._out[1:])
+        )
+        acc = pad(acc[:, :, :height, :across])
+        acc = acc.reshape(*full.shape[:-3], *padded_shape(self._out))
         multiplier = np.broadcast_to(pad(op.multiplier)[:, None, None], acc.shape)
         run.requantise(op.name, acc, multiplier, op.table)
+
+    def _extended(self, given: Integers, axis: int) -> Integers:
+        """The input along a side: cut to its shape, or with nothing behind an open one."""
+        if not is_open(self._op, axis):
+            return given.take(range(self._in[1 + axis]), axis=2 + axis)
+        behind = [(0, 0)] * 4
+        behind[2 + axis] = (0, self._op.kernel[axis] - 1)
+        return np.pad(given, behind)
 
 
 def _expressible(op: Conv) -> Conv:

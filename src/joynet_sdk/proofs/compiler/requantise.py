@@ -17,7 +17,7 @@ from joynet_sdk.proofs.compiler.tables import LIMB_BITS, RANGE_12, TableSet, Tab
 from joynet_sdk.qmodel.ops import SHIFT
 
 COLUMNS = ("ACC", "Q", "Y", "L0", "L1")
-SPLIT_SAVES = 1 << 11
+SPLIT_SAVES = 1 << 13
 """Rows that a second row space must save: it costs about 25k gas."""
 
 MultiplierTerms = Callable[[Builder], Sequence[Term]]

@@ -9,6 +9,7 @@ from joynet_sdk.qmodel.bounds import MAX_Q_BITS, MIN_Q_BITS, Bounds, reach
 from joynet_sdk.qmodel.model import QModel
 from joynet_sdk.qmodel.ops import (
     AvgPool,
+    Conv,
     Embed,
     Gather,
     Gemm,
@@ -44,6 +45,11 @@ def q_bits_of(model: QModel) -> int:
     return most
 
 
+def is_open(op: Conv, axis: int) -> bool:
+    """Whether a side's rows beyond the shape are convolved too, see convolution.py; 0 is y."""
+    return op.strides[axis] == 1 and op.pads[axis] == 0 and op.pads[axis + 2] == 0
+
+
 def _padded(op: Op, model: QModel, known: dict[str, Bounds]) -> Bounds:
     """What the op's tensor and its padding hold; what is requantised stays in its table."""
     match op:
@@ -66,6 +72,8 @@ def _unmasked(op: Op, made: Shape) -> Shape:
             return made[:-1]
         case AvgPool():
             return made[:1]
+        case Conv():
+            return tuple(side for axis, side in enumerate(made[-2:]) if is_open(op, axis))
         case MatMul():
             return made
         case _:  # in an add q stays within 9 bits for any int8

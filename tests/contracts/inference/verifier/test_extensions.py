@@ -45,15 +45,13 @@ def test_wire(chain: Chain) -> None:
         assert given == expected, (number, value)
 
 
-def test_wire_of_convolutions_that_fit(chain: Chain) -> None:
-    """Stride 1 without clipping at the end: the case that is split into eights."""
+def test_wire_without_bounds(chain: Chain) -> None:
+    """Stride 1, no padding, every p, k and q: evaluated bit by bit."""
     rng = random.Random(2)
     for number in range(120):
-        size_p, size_k, pad = rng.randint(8, 40), rng.randint(1, 20), rng.randint(0, 20)
-        size_q = max(1, size_p + size_k - 1 - pad) + rng.choice((0, 0, 1, 5))
-        counts = [max(3, (size - 1).bit_length()) for size in (size_p, size_q)]
-        k = rng.choice((Range(), r(4, 5)))
-        value = Wire(rho(0, counts[0]), k, r(0, counts[1]), 1, pad, size_p, size_k, size_q)
+        p, q = rho(rng.randint(0, 3), rng.randint(0, 6)), r(rng.randint(0, 3), rng.randint(0, 6))
+        k = r(rng.randint(4, 9), rng.randint(0, 5))
+        value = Wire(p, k, q, 1, 0, *(1 << part.count for part in (p, k, q)))
         known = variables(rng)
         evaluation = Evaluation(ATTESTATION, (), (), 0, 0, known[24:48], known[:24])
         expected = evaluation.evaluate(value, iter(()))

@@ -18,7 +18,7 @@ from joynet_sdk.proofs.codec import decode
 from .harness import STATEMENT, Case, Chain, calldata, fields, transact
 
 MODELS = Path(__file__).parent / "models"
-CAPS = {"a": 490_000, "b": 525_000, "c": 845_000, "d": 695_000}
+CAPS = {"a": 490_000, "b": 525_000, "c": 725_000, "d": 695_000}
 
 
 def case_of(chain: Chain, name: str) -> Case:
