@@ -23,6 +23,7 @@
 
 # 1. interfaces
 from ..interfaces import IJoyToken
+from ..interfaces import IModelLicenses
 from ..interfaces import IModelMarketplace
 from ..interfaces import INodeCoordinator
 from ..interfaces import IVoucherEscrow
@@ -279,7 +280,8 @@ def set_offer(node_id: uint256, model_id: bytes32, price: uint256, token_price: 
             A vault has one offer per model, a node at most 16. When a model has 64 offers an
             entrant with more free provision than the lowest's provision takes its place.
     @param node_id An active node.
-    @param model_id A model that is listed on ModelMarketplace.
+    @param model_id A model that is listed on ModelMarketplace; where its terms ask for a
+           licence (ModelLicenses), the vault or operator holds one as the offer is made.
     @param price JOY wei per call, on top of the model's price.
     @param token_price JOY wei per 1,000 output tokens, on top of the model's.
     """
@@ -754,6 +756,12 @@ def _enter(node_id: uint256, model_id: bytes32):
     assert len(self._offered_models[node_id]) < _MAX_MODELS, "NodeCoordinator: too many offers"
     market: IModelMarketplace = IModelMarketplace(links._link("ModelMarketplace"))
     assert staticcall market.is_active(model_id), "NodeCoordinator: model is not listed"
+    licenses: address = links._links["ModelLicenses"]
+    if licenses != empty(address):
+        operator: address = self._nodes[node_id].operator
+        assert staticcall IModelLicenses(licenses).may_serve(model_id, vault, operator), (
+            "NodeCoordinator: model needs a licence"
+        )
 
     if len(self._offering_nodes[model_id]) == _MAX_OFFERS:
         lowest: uint256 = 0

@@ -14,7 +14,8 @@
      (`minilm.joy`), which only their owner can bind.
      Answers of JoyToken are not looked at: it reverts and never answers False.
 @custom:security The owner can pause new listings for a bounded time, and replace links after
-        a delay. The owner cannot touch a listing, its shares, an account or a claim.
+        a delay: a replaced ModelFusionContract could freeze and grant shares, never those
+        frozen by another. The owner cannot touch a listing, an account or a claim.
 @custom:kill Call `pause()`: listings stop; `pay`, `distribute`, `claim` go on.
 """
 
@@ -68,6 +69,9 @@ struct ScheduledPrice:
 _listings: HashMap[bytes32, IModelMarketplace.Listing]
 # @dev Model -> its latest scheduled change, also after it came into force.
 _scheduled: HashMap[bytes32, ScheduledPrice]
+# @dev Model -> paid calls << 128 | JOY wei paid for them, below 2**128 each: JOY's whole supply
+#      would have to go round 2**38 times.
+_usage: HashMap[bytes32, uint256]
 
 
 # 6. constructor
@@ -201,7 +205,9 @@ def relist(model_id: bytes32):
 def pay(model_id: bytes32, amount: uint256):
     """
     @notice Pull `amount` JOY from the caller (who approved it) into the model's account.
-            Open to anyone and never paused; works for delisted models.
+            Open to anyone and never paused; works for delisted models. Counts as use when a
+            linked service pays: one call for each price's worth that NodeCoordinator pays,
+            one for each payment of ProofOfInference or ProvenInference.
     @param model_id A model that was listed at some time.
     @param amount JOY wei.
     """
@@ -209,6 +215,7 @@ def pay(model_id: bytes32, amount: uint256):
     holdings: uint256 = staticcall JOY.balanceOf(self)
     royalty_split._credit(model_id, amount)
     circuit_breaker._add_inflow(amount, holdings)
+    self._count_usage(model_id, amount)
     extcall JOY.transferFrom(msg.sender, self, amount)
     log IModelMarketplace.ModelPaid(model_id=model_id, payer=msg.sender, amount=amount)
 
@@ -216,21 +223,69 @@ def pay(model_id: bytes32, amount: uint256):
 @external
 def distribute(model_id: bytes32) -> uint256:
     """
-    @notice Empty a model's account: parents' parts to the parents' accounts, the rest to
-            the owners' claimable balances, rounding to the first owner. One level only.
-            Open to anyone and never paused.
+    @notice Empty a model's account: parents' parts to the parents' accounts, the part of
+            open claims aside, the rest to the owners' claimable balances, rounding to the
+            first owner. One level only. Makes no call. Open to anyone and never paused.
     @param model_id The model.
     @return uint256 JOY wei distributed.
     """
     self._check_known(model_id)
-    to_parents: uint256 = 0
-    to_owners: uint256 = 0
-    to_parents, to_owners = royalty_split._distribute(model_id)
-    amount: uint256 = to_parents + to_owners
-    log IModelMarketplace.Distributed(
-        model_id=model_id, amount=amount, to_parents=to_parents, to_owners=to_owners
+    return self._distribute(model_id)
+
+
+@external
+def freeze_share(child: bytes32, parent: bytes32, bps: uint256):
+    """
+    @notice Hold a share of a child's income back from now on, for a parent that says it was
+            left out; what came in before is distributed first. Linked ModelFusionContract only.
+    @param child A listed model.
+    @param parent A model listed before it that is not among its parents.
+    @param bps The share of every payment.
+    """
+    assert msg.sender == links._link("ModelFusionContract"), (
+        "ModelMarketplace: caller is not ModelFusionContract"
+    )
+    self._check_known(child)
+    self._check_known(parent)
+    assert self._listings[parent].listed_at < self._listings[child].listed_at, (
+        "ModelMarketplace: parent is not older than child"
+    )
+    self._distribute(child)
+    royalty_split._freeze(child, parent, bps, msg.sender)
+    log IModelMarketplace.ShareFrozen(child=child, parent=parent, bps=bps)
+
+
+@external
+def resolve_share(child: bytes32, parent: bytes32, is_upheld: bool) -> uint256:
+    """
+    @notice Grant a claimed share for good, with what was frozen; or give what was frozen to
+            those it was kept from. Whoever froze the share, also after it was replaced.
+    @param child The child.
+    @param parent The parent that claims.
+    @param is_upheld Whether the share is granted.
+    @return uint256 JOY wei that were frozen.
+    """
+    self._check_known(child)
+    self._distribute(child)
+    amount: uint256 = royalty_split._resolve(child, parent, is_upheld, msg.sender)
+    log IModelMarketplace.ShareResolved(
+        child=child, parent=parent, is_upheld=is_upheld, amount=amount
     )
     return amount
+
+
+@external
+def split_share(model_id: bytes32, shares: DynArray[IModelMarketplace.Share, 8]):
+    """
+    @notice Replace the caller's own share of a model by several, or hand it on; what came in
+            before is distributed first. A model has at most 8 owners. Never paused.
+    @param model_id A model that the caller is an owner of.
+    @param shares What comes in its place; their bps sum to the caller's.
+    """
+    self._check_known(model_id)
+    self._distribute(model_id)
+    royalty_split._replace_share(model_id, msg.sender, shares)
+    log IModelMarketplace.ShareSplit(model_id=model_id, account=msg.sender, shares=shares)
 
 
 @external
@@ -264,6 +319,18 @@ def listing(model_id: bytes32) -> IModelMarketplace.Listing:
     record: IModelMarketplace.Listing = self._listings[model_id]
     record.price, record.token_price = self._prices(model_id)
     return record
+
+
+@external
+@view
+def origin_of(model_id: bytes32) -> (address, uint256):
+    """
+    @notice Who published a model, and when: the part of `listing` that never changes.
+    @param model_id The model.
+    @return address The publisher; zero if never listed.
+    @return uint256 Unix seconds; 0 if never listed.
+    """
+    return self._listings[model_id].publisher, self._listings[model_id].listed_at
 
 
 @external
@@ -303,6 +370,18 @@ def scheduled_price(model_id: bytes32) -> (uint256, uint256, uint256):
     if change.effective_at <= block.timestamp:
         return 0, 0, 0
     return change.price, change.token_price, change.effective_at
+
+
+@external
+@view
+def usage_of(model_id: bytes32) -> (uint256, uint256):
+    """
+    @notice How much a model was used through paid calls; see `pay`.
+    @param model_id The model.
+    @return uint256 Calls.
+    @return uint256 JOY wei paid for them.
+    """
+    return self._usage[model_id] >> 128, self._usage[model_id] & (2**128 - 1)
 
 
 # 9. internal
@@ -359,6 +438,48 @@ def _list(
         tolerance=tolerance,
         depth=depth,
     )
+
+
+@internal
+def _count_usage(model_id: bytes32, amount: uint256):
+    """
+    @dev Count a payment of a linked service as use. Nothing is taken on trust: a call that
+         NodeCoordinator's payment does not cover at the present price does not count.
+    @param model_id The model.
+    @param amount JOY wei.
+    """
+    calls: uint256 = 1
+    if msg.sender == links._links["NodeCoordinator"]:
+        calls = unsafe_div(amount, self._prices(model_id)[0])  # 0 for a free model
+    elif msg.sender != links._links["ProofOfInference"]:
+        if msg.sender != links._links["ProvenInference"]:
+            return
+    self._usage[model_id] += calls << 128 | amount
+    log IModelMarketplace.UsageRecorded(
+        model_id=model_id, service=msg.sender, calls=calls, amount=amount
+    )
+
+
+@internal
+def _distribute(model_id: bytes32) -> uint256:
+    """
+    @dev Empty a model's account, one level.
+    @param model_id A listed model.
+    @return uint256 JOY wei distributed, frozen ones included.
+    """
+    to_parents: uint256 = 0
+    frozen: uint256 = 0
+    to_owners: uint256 = 0
+    to_parents, frozen, to_owners = royalty_split._distribute(model_id)
+    amount: uint256 = to_parents + frozen + to_owners
+    log IModelMarketplace.Distributed(
+        model_id=model_id,
+        amount=amount,
+        to_parents=to_parents,
+        frozen=frozen,
+        to_owners=to_owners,
+    )
+    return amount
 
 
 @internal

@@ -38,8 +38,8 @@ class Params:
         unbonding_delay: Stake, from request to withdrawal.
         link_delay: Before a link in use changes.
         thaw_period: Escrow, from request to release.
-        fee_bps: Platform fee of NodeCoordinator, ProofOfInference and ProvenInference, basis
-            points.
+        fee_bps: Platform fee of NodeCoordinator, ProofOfInference, ProvenInference and
+            ModelLicenses, basis points.
         outflow_bps, outflow_floor: Part, and least amount, that may leave a contract per epoch.
         min_commit_age, min_commit_blocks: Names, from commit to reveal, in seconds and in blocks.
         rate_capacity, rate_window: Registrations of one account in a burst, and its refill time.
@@ -50,6 +50,10 @@ class Params:
         tau_powers: [tau^(2^j)]_2 for j = 0 .. 12 of the SRS that proofs are made with, 128 bytes
             each in hex (EIP-197).
         circuit_age: How long a circuit must be registered before it may decide a dispute.
+        release_window, dispute_window: Of a sealed model's sale: until its key must be posted,
+            and in which the buyer can prove it wrong.
+        claim_bond: Of a left-out parent's claim and of its defence each.
+        defence_window, decision_window: In which such a claim can be denied, and then decided.
         tld_prices: Wei per second of a name under .joy, of 1, 2, 3, 4 and 5 or more characters.
         tld_owner_bps, tld_burn_bps: Split of .joy's rent; the rest is the treasury's.
         tld_permanent_term: Seconds of rent that buy a name under .joy for ever.
@@ -79,6 +83,11 @@ class Params:
     verify_gas: int = 3_000_000
     circuit_age: int = 7 * DAY  # longer than from a committee's request to the end of its dispute
     tau_powers: tuple[str, ...] = ()
+    release_window: int = 3 * DAY
+    dispute_window: int = DAY
+    claim_bond: int = 100 * JOY
+    defence_window: int = 7 * DAY
+    decision_window: int = 30 * DAY  # a DAO votes and sits out its timelock in it
     tld_prices: tuple[int, ...] = tuple(
         per_year * JOY // (365 * DAY) for per_year in (640, 320, 160, 40, 5)
     )
@@ -104,6 +113,10 @@ DEVNET = Params(
     challenge_window=3_600,
     escalation_window=7_200,
     circuit_age=600,
+    release_window=600,
+    dispute_window=60,
+    defence_window=600,
+    decision_window=7 * DAY,
     tau_powers=TAU_POWERS,
 )
 
@@ -155,6 +168,13 @@ def _proofs(p: Params) -> dict[str, int]:
     }
 
 
+def _tld_node() -> bytes:
+    """Node of the TLD that this deployment creates (EIP-137)."""
+    from eth_utils.crypto import keccak
+
+    return keccak(bytes(32) + keccak(text=TLD))
+
+
 def _tau_powers(p: Params) -> list[list[int]]:
     if not p.tau_powers:
         raise ConfigError(
@@ -194,6 +214,21 @@ TABLE = (
     ),
     Entry("ModelMarketplace", ("JoyToken",), lambda p, a: [a["JoyToken"], *_guards(p)]),
     Entry(
+        "ModelFusionContract",
+        ("JoyToken", "ModelMarketplace"),
+        lambda p, a: [
+            *(a["JoyToken"], a["ModelMarketplace"], _tld_node()),
+            *(p.claim_bond, p.defence_window, p.decision_window, *_guards(p)),
+        ],
+    ),
+    Entry(
+        "ModelLicenses",
+        ("JoyToken",),
+        lambda p, a: [
+            *(a["JoyToken"], p.release_window, p.dispute_window, p.fee_bps, *_guards(p)),
+        ],
+    ),
+    Entry(
         "NodeCoordinator",
         ("JoyToken",),
         lambda p, a: [a["JoyToken"], p.thaw_period, p.fee_bps, *_guards(p)],
@@ -228,6 +263,14 @@ LINKS = (
     ("ProvenInference", "ModelMarketplace"),
     ("ProvenInference", "ProofOfInference"),
     ("ProvenInference", "InferenceVerifier"),
+    ("ModelMarketplace", "ModelFusionContract"),
+    ("ModelMarketplace", "NodeCoordinator"),
+    ("ModelMarketplace", "ProofOfInference"),
+    ("ModelMarketplace", "ProvenInference"),
+    ("ModelFusionContract", "TldRegistry"),
+    ("ModelFusionContract", "PermaNetDAORegistry"),
+    ("ModelLicenses", "ModelMarketplace"),
+    ("NodeCoordinator", "ModelLicenses"),
 )
 SERVICES = ("NodeCoordinator",)  # admitted to receive and slash provisions of JOY
 TLD = "joy"

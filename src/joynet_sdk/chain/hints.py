@@ -165,6 +165,13 @@ PARTS = {
     "delay not over": _WAIT,
     "notice not over": _WAIT,
     "too many actions": "wait a little: registrations of one account are limited",
+    "model needs a licence": "joynet model buy REF --for-node",
+    "terms changed": "look at them and try again: joynet model terms REF",
+    "licence is not settled": "first, after its dispute window: joynet model settle",
+    "not settled yet": "first, after its dispute window: joynet model settle",
+    "licence is for ever": "it never expires: there is nothing to pay",
+    "key hash is fixed": "files sealed with another key are another model: publish them",
+    "period too short": "--days 1 or more",
     "caller is not": _ACCOUNT,
 }
 

@@ -58,8 +58,9 @@ class Prover:
     NO_POINT, SALT = NO_POINT, SALT
     PLATFORM = FEE * FEE_BPS // 10_000
 
-    def __init__(self, network, proven, verifier) -> None:
+    def __init__(self, network, proven, verifier, licenses) -> None:
         self.network, self.proven, self.verifier = network, proven, verifier
+        self.licenses = licenses
         self.joy, self.client = network.joy, network.client
         self.orders: list[Order] = []
 
@@ -246,6 +247,12 @@ def market(deploy, joy, owner, guards):
 
 
 @pytest.fixture(scope="module")
+def licenses(deploy, joy, owner, guards):
+    with boa.env.prank(owner):
+        return deploy("models/ModelLicenses.vy", joy, 60, 60, FEE_BPS, *guards)
+
+
+@pytest.fixture(scope="module")
 def coordinator(deploy, joy, market, owner, guards):
     with boa.env.prank(owner):
         contract = deploy("inference/NodeCoordinator.vy", joy, 3_600, FEE_BPS, *guards)
@@ -326,8 +333,8 @@ def network(joy, market, coordinator, poi, treasury, publisher, client):
 
 
 @pytest.fixture
-def prover(network, proven, verifier):
-    return Prover(network, proven, verifier)
+def prover(network, proven, verifier, licenses):
+    return Prover(network, proven, verifier, licenses)
 
 
 @pytest.fixture

@@ -108,6 +108,7 @@ class Setting:
             {
                 "JoyToken": prover.joy,
                 "ModelMarketplace": network.market,
+                "ModelLicenses": prover.licenses,
                 "NodeCoordinator": network.coordinator,
                 "InferenceVerifier": prover.verifier,
                 "ProvenInference": prover.proven,
