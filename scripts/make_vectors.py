@@ -6,6 +6,7 @@ package and the compiled contracts against the files.
 """
 
 import hashlib
+import hmac
 import itertools
 import json
 import math
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from coincurve import PrivateKey
+from Crypto.Cipher import AES
 from Crypto.Hash import keccak as _keccak
 
 ROOT = Path(__file__).parents[1]
@@ -89,6 +91,7 @@ PAYER, OPERATOR, PEER = test_key("payer"), test_key("operator"), test_key("peer"
 COORDINATOR = checksum(sha256(b"joynet test vector: NodeCoordinator")[:20])
 PROOF = checksum(sha256(b"joynet test vector: ProofOfInference")[:20])
 REGISTRY = checksum(sha256(b"joynet test vector: PermaNetDomainRegistry")[:20])
+LICENSES = checksum(sha256(b"joynet test vector: ModelLicenses")[:20])
 RESOLVER = checksum(sha256(b"joynet test vector: PermaNetResolver")[:20])
 VAULT = address_of(test_key("vault"))
 
@@ -222,6 +225,7 @@ def manifest() -> dict[str, Any]:
                 "size": 12345,
                 "sha256": hexed(sha256(b"weights")),
                 "cid": "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku",
+                "sealed_sha256": None,
             }
         ],
         "input": {"kind": "tensor", "dtype": "int8", "shape": [8, 8], "labels": [],
@@ -234,7 +238,28 @@ def manifest() -> dict[str, Any]:
         "license": "Apache-2.0",
         "publisher": "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A",
         "parents": [{"model": hexed(sha256(b"a parent")), "share_bps": 500}],
+        "version": "1.2.0",
+        "previous": hexed(sha256(b"the version before")),
+        "card": {
+            "summary": "Erkennt handgeschriebene Ziffern.",
+            "task": "image-classification",
+            "tags": ["digits", "integer"],
+            "languages": [],
+            "datasets": ["optdigits"],
+            "base_models": [],
+        },
+        "quantization": "int8",
+        "sealed": None,
+        "fusion": None,
     }  # fmt: skip
+    card, file = document["card"], document["files"][0]
+    sealed = {
+        "cipher": "aes-256-gcm-chunked/1",
+        "chunk_bytes": 1 << 20,
+        "key_hash": hexed(sha256(b"a key")),
+    }
+    sealed_file = {**file, "sealed_sha256": hexed(sha256(b"ciphertext"))}
+    sealed_block = canonical({**document, "sealed": sealed, "files": [sealed_file]})
     block = canonical(document)
     changes: dict[str, dict[str, Any]] = {
         "an unknown key": {"author": "me"},
@@ -248,6 +273,17 @@ def manifest() -> dict[str, Any]:
         "parents above the whole": {"parents": [{"model": "0x" + "11" * 32, "share_bps": 10_001}]},
         "a side of zero": {"input": {**document["input"], "shape": [0]}},
         "another format": {"format": "joynet-manifest/2"},
+        "a parent twice": {"parents": [{"model": "0x" + "11" * 32, "share_bps": 1}] * 2},
+        "a version with a space": {"version": "1 2"},
+        "an empty version": {"version": ""},
+        "a previous version that is no id": {"previous": "digits.joy"},
+        "a fusion that is no digest": {"fusion": "0x12"},
+        "a summary too long": {"card": {**card, "summary": "x" * 513}},
+        "too many tags": {"card": {**card, "tags": ["x"] * 33}},
+        "a card without its task": {"card": {k: v for k, v in card.items() if k != "task"}},
+        "an unknown cipher": {"sealed": {**sealed, "cipher": "rot13"}, "files": [sealed_file]},
+        "sealed without the ciphertext's digest": {"sealed": sealed},
+        "a ciphertext's digest of an open model": {"files": [sealed_file]},
     }
     short = {key: value for key, value in document.items() if key != "parents"}
     refused = [
@@ -257,10 +293,13 @@ def manifest() -> dict[str, Any]:
     refused.append({"name": "a field left out", "block": canonical(short).decode()})
     refused.append({"name": "not canonical", "block": json.dumps(document)})
     return {
-        "about": "`block` is the canonical JSON of `document`; its SHA-256 is `model_id`.",
+        "about": "`block` is the canonical JSON of `document`; its SHA-256 is `model_id`. "
+        "`sealed_block` is that of a sealed model.",
         "document": document,
         "block": block.decode(),
         "model_id": hexed(sha256(block)),
+        "sealed_block": sealed_block.decode(),
+        "sealed_model_id": hexed(sha256(sealed_block)),
         "refused": refused,
     }
 
@@ -1048,6 +1087,110 @@ def readable(value: Any) -> Any:
     return [readable(item) for item in value] if isinstance(value, list) else value
 
 
+# --- sealed models ------------------------------------------------------------------------------
+
+_P25519 = 2**255 - 19
+
+
+def x25519(private: bytes, public: bytes) -> bytes:
+    """RFC 7748, section 5: the Montgomery ladder, written out."""
+    k = int.from_bytes(private, "little") & ((1 << 254) - 8) | (1 << 254)
+    x1 = int.from_bytes(public, "little") & ((1 << 255) - 1)
+    x2, z2, x3, z3 = 1, 0, x1, 1
+    for bit in reversed(range(255)):
+        if k >> bit & 1:
+            x2, z2, x3, z3 = x3, z3, x2, z2
+        a, b, c, d = x2 + z2, x2 - z2, x3 + z3, x3 - z3
+        aa, bb, da, cb = a * a, b * b, d * a, c * b
+        e = aa - bb
+        x3, z3 = (da + cb) ** 2 % _P25519, x1 * (da - cb) ** 2 % _P25519
+        x2, z2 = aa * bb % _P25519, e * (aa + 121665 * e) % _P25519
+        if k >> bit & 1:
+            x2, z2, x3, z3 = x3, z3, x2, z2
+    return (x2 * pow(z2, _P25519 - 2, _P25519) % _P25519).to_bytes(32, "little")
+
+
+def hkdf32(secret: bytes, salt: bytes, info: bytes) -> bytes:
+    """RFC 5869 with SHA-256, one block of output."""
+    pseudorandom = hmac.digest(salt or bytes(32), secret, "sha256")
+    return hmac.digest(pseudorandom, info + b"\x01", "sha256")
+
+
+def sealed_file(content_key: bytes, path: str, plain: bytes) -> bytes:
+    """docs/spec/sealed-models.md, with another library's AES-GCM."""
+    key = hkdf32(content_key, sha256(plain), b"joynet/sealed-file/1" + path.encode())
+    chunks = [plain[at : at + 2**20] for at in range(0, len(plain), 2**20)] or [b""]
+    sealed = b""
+    for index, chunk in enumerate(chunks):
+        nonce = index.to_bytes(11, "big") + bytes([index == len(chunks) - 1])
+        ciphertext, tag = AES.new(key, AES.MODE_GCM, nonce=nonce).encrypt_and_digest(chunk)
+        sealed += ciphertext + tag
+    return sealed
+
+
+def sealed_models() -> dict[str, Any]:
+    """Content key, files, wrapped keys, derived keys."""
+    content_key = test_key("content key")
+    base = (9).to_bytes(32, "little")
+    files: list[dict[str, Any]] = []
+    for path, size in [("a", 0), ("a", 1), ("b", 1), ("dir/c.json", 1000), ("w", 2**20),
+                       ("w", 2**20 + 1), ("w", 2**21)]:  # fmt: skip
+        plain = bytes(size)
+        sealed = sealed_file(content_key, path, plain)
+        files.append(
+            {
+                "path": path,
+                "zeros": size,
+                "sha256": hexed(sha256(plain)),
+                "sealed_size": len(sealed),
+                "sealed_sha256": hexed(sha256(sealed)),
+                "first": hexed(sealed[:32]),
+                "last": hexed(sealed[-16:]),
+            }
+        )
+    wraps: list[dict[str, Any]] = []
+    for number in range(3):
+        private, ephemeral = test_key(f"purchase {number}"), test_key(f"ephemeral {number}")
+        buyer, public = x25519(private, base), x25519(ephemeral, base)
+        licence = [0, 7, 2**256 - 1][number]
+        pad = sha256(
+            b"joynet/key-wrap/1" + x25519(ephemeral, buyer) + public + buyer
+            + word(licence) + bytes.fromhex(LICENSES[2:]) + word(CHAIN_ID)
+        )  # fmt: skip
+        wrapped = bytes(a ^ b for a, b in zip(content_key, pad, strict=True))
+        wraps.append(
+            {
+                "private": hexed(private),
+                "buyer_key": hexed(buyer),
+                "ephemeral_private": hexed(ephemeral),
+                "ephemeral": hexed(public),
+                "license_id": str(licence),
+                "wrapped": hexed(wrapped),
+            }
+        )
+    root = hkdf32(bytes(range(65)), b"", b"joynet licence root")
+    model_id = test_key("sealed model")
+    return {
+        "about": "A content key, files of zero bytes sealed with it, the same key wrapped for "
+        "three purchases, and the buyer's keys as they follow from a signature.",
+        "content_key": hexed(content_key),
+        "key_hash": hexed(sha256(b"joynet/content-key/1" + content_key)),
+        "files": files,
+        "contract": LICENSES,
+        "chain_id": CHAIN_ID,
+        "wraps": wraps,
+        "small_order_keys": [hexed(bytes(32)), hexed((1).to_bytes(32, "little")),
+                             hexed((_P25519 - 1).to_bytes(32, "little"))],
+        "signature": hexed(bytes(range(65))),
+        "root": hexed(root),
+        "model_id": hexed(model_id),
+        "purchase_keys": [
+            hexed(hkdf32(root, model_id, b"joynet licence key" + n.to_bytes(8, "big")))
+            for n in range(3)
+        ],
+    }  # fmt: skip
+
+
 FILES = {
     "canonical-json": canonical_json,
     "cids": cids,
@@ -1061,6 +1204,7 @@ FILES = {
     "qmodel": qmodels,
     "names": names,
     "peer": peers,
+    "sealed-models": sealed_models,
 }
 
 

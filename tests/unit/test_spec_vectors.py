@@ -1,6 +1,8 @@
 """The package, and the compiled contracts, against docs/spec/vectors (scripts/make_vectors.py)."""
 
+import hashlib
 import importlib.util
+import io
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 from boa.util.abi import Address
 
-from joynet_sdk import formats, qmodel, receipts
+from joynet_sdk import formats, keywrap, qmodel, receipts
 from joynet_sdk.chain import Account, artifacts
 from joynet_sdk.chain.deploy import DEVNET, TABLE
 from joynet_sdk.chain.ens_names import normalise
@@ -23,6 +25,7 @@ from joynet_sdk.node.voting import commitment, unavailable_digest
 from joynet_sdk.p2p import identity, messages
 from joynet_sdk.qmodel import reference
 from joynet_sdk.qmodel.ops import BY_KIND
+from joynet_sdk.storage import sealing
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "spec" / "vectors"
@@ -126,6 +129,8 @@ def test_manifest():
     assert msgspec.to_builtins(manifest) == MANIFEST["document"]
     assert manifest.encode() == MANIFEST["block"].encode()
     assert manifest.model_id == raw(MANIFEST["model_id"])
+    sealed = formats.decode_manifest(MANIFEST["sealed_block"].encode())
+    assert sealed.model_id == raw(MANIFEST["sealed_model_id"])
 
 
 @by_name(MANIFEST["refused"])
@@ -374,3 +379,62 @@ def test_commitment(case):
 
 def test_digest_of_unavailable():
     assert unavailable_digest() == raw(COMMITMENTS["unavailable"])
+
+
+# --- sealed models
+
+SEALED = load("sealed-models")
+
+
+def sealing_reader(file, plain):
+    stream, digest = io.BytesIO(plain), raw(file["sha256"])
+    return sealing.SealingReader(
+        stream, len(plain), digest, file["path"], raw(SEALED["content_key"])
+    )
+
+
+@pytest.mark.parametrize("file", SEALED["files"], ids=lambda f: f"{f['path']} {f['zeros']}")
+def test_a_sealed_file(file):
+    plain = bytes(file["zeros"])
+    reader = sealing_reader(file, plain)
+    sealed = b"".join(iter(lambda: reader.read(1 << 18), b""))
+    assert len(sealed) == file["sealed_size"] == sealing.sealed_size(len(plain))
+    assert sealed.startswith(raw(file["first"]))
+    assert sealed.endswith(raw(file["last"]))
+    assert hashlib.sha256(sealed).digest() == raw(file["sealed_sha256"])
+    key, digest = raw(SEALED["content_key"]), raw(file["sha256"])
+    opened = sealing.open_pieces([sealed], len(plain), digest, file["path"], key)
+    assert b"".join(opened) == plain
+
+
+@pytest.mark.parametrize("case", SEALED["wraps"], ids=lambda case: case["license_id"])
+def test_a_wrapped_key(case):
+    content_key = raw(SEALED["content_key"])
+    licence = keywrap.Licence(int(case["license_id"]), SEALED["contract"], SEALED["chain_id"])
+    wrapped = keywrap.wrap_with(
+        raw(case["ephemeral_private"]), content_key, raw(case["buyer_key"]), licence
+    )
+    assert wrapped == (raw(case["ephemeral"]), raw(case["wrapped"]))
+    assert keywrap.public_key(raw(case["private"])) == raw(case["buyer_key"])
+    assert keywrap.unwrap(raw(case["private"]), wrapped, licence) == content_key
+    assert keywrap.content_key_hash(content_key) == raw(SEALED["key_hash"])
+
+
+@pytest.mark.parametrize("key", SEALED["small_order_keys"])
+def test_no_key_is_wrapped_for_a_point_of_small_order(key):
+    licence = keywrap.Licence(1, SEALED["contract"], SEALED["chain_id"])
+    with pytest.raises(InvalidInputError, match="small order"):
+        keywrap.wrap(raw(SEALED["content_key"]), raw(key), licence)
+
+
+def test_the_keys_of_purchases():
+    class Wallet:
+        is_locked = False
+
+        def sign_typed_data(self, domain, types, message):
+            return raw(SEALED["signature"])
+
+    root = keywrap.licence_root(Wallet(), SEALED["chain_id"], SEALED["contract"])
+    assert root == raw(SEALED["root"])
+    derived = [keywrap.purchase_key(root, raw(SEALED["model_id"]), n) for n in range(3)]
+    assert derived == list(map(raw, SEALED["purchase_keys"]))

@@ -375,7 +375,7 @@ def export(
         staging = Path(tempfile.mkdtemp(prefix=f".{target.name[:100]}.", dir=target.parent))
         try:
             writer.write(cid, staging / "content", 0)
-            _move_new(staging / "content", target)
+            move_new(staging / "content", target)
         finally:
             with contextlib.suppress(OSError):
                 shutil.rmtree(staging)
@@ -383,7 +383,7 @@ def export(
     return Exported(target, writer.files, writer.bytes)
 
 
-def _move_new(source: Path, target: Path) -> None:
+def move_new(source: Path, target: Path) -> None:
     """Rename without replacing what appeared at `target` meanwhile."""
     try:
         if source.is_dir():

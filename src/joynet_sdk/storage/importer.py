@@ -27,6 +27,13 @@ class Sink(Protocol):
         """Keep one block."""
 
 
+class Readable(Protocol):
+    """Where the bytes of a file come from."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes; none at the end."""
+
+
 class HashOnly:
     """A sink that keeps nothing: imports into it only compute CIDs."""
 
@@ -74,7 +81,7 @@ def check_name(name: str) -> None:
 
 
 def import_stream(
-    stream: BinaryIO,
+    stream: Readable,
     sink: Sink,
     profile: Profile = UNIXFS_V1_2025,
     on_bytes: OnBytes | None = None,
@@ -116,7 +123,7 @@ def import_stream(
     return levels[height][0]
 
 
-def _read_chunk(stream: BinaryIO, size: int) -> bytes:
+def _read_chunk(stream: Readable, size: int) -> bytes:
     parts = []
     while size:
         part = stream.read(size)

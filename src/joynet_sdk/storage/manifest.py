@@ -8,25 +8,32 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from joynet_sdk.errors import NotFoundError, VerificationError
+from joynet_sdk.errors import AuthError, NotFoundError, VerificationError
 from joynet_sdk.formats import (
     RAW,
+    Card,
     Cid,
-    Engine,
-    InputSpec,
     Manifest,
     ManifestFile,
-    OutputSpec,
-    Parent,
+    Sealing,
     decode_cid,
     decode_manifest,
 )
+from joynet_sdk.keywrap import content_key_hash
 from joynet_sdk.storage import exporter, pins
 from joynet_sdk.storage.blocks import DiskBlockStore
 from joynet_sdk.storage.exporter import Source
 from joynet_sdk.storage.importer import Entry, Node, OnBytes, Sink, build_directory, import_file
 from joynet_sdk.storage.profiles import UNIXFS_V1_2025, Profile
 from joynet_sdk.storage.scan import Scan, scan_model
+from joynet_sdk.storage.sealed_models import (
+    KeyFor,
+    content_id,
+    open_model,
+    plain_digests,
+    seal_files,
+)
+from joynet_sdk.storage.sealing import sealed_size
 from joynet_sdk.types import ModelId
 
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.txt")
@@ -40,11 +47,13 @@ class ModelFiles(NamedTuple):
         root: CID of the directory that holds them.
         files: As the manifest lists them.
         scan: What was found before they were stored.
+        sealed: How they were encrypted, or None.
     """
 
     root: Cid
     files: list[ManifestFile]
     scan: Scan
+    sealed: Sealing | None = None
 
     def digest_of(self, names: tuple[str, ...]) -> str | None:
         """SHA-256 of the first of these files that is there, or None."""
@@ -67,17 +76,21 @@ def import_model(
     sink: Sink,
     profile: Profile = UNIXFS_V1_2025,
     on_bytes: Callable[[bytes], None] | None = None,
+    key_for: KeyFor | None = None,
 ) -> ModelFiles:
     """Scan a model's file or folder and store exactly what the scan allowed.
 
     Args:
         sink: A store's batch, or `HashOnly()` to compute the manifest without storing.
-        on_bytes: Sees every chunk.
+        on_bytes: Sees every chunk that is stored.
+        key_for: Gives the content key to seal the files with; None: they are stored as they are.
 
     Raises:
         InvalidInputError: The scan refuses it, or a file changed meanwhile.
     """
     scan = scan_model(path)
+    if key_for is not None:
+        return _import_sealed(scan, sink, profile, on_bytes, key_for)
     files: list[ManifestFile] = []
     nodes: dict[str, Node] = {}
     for scanned in scan.files:
@@ -89,6 +102,18 @@ def import_model(
         )
         nodes[scanned.path] = node
     return ModelFiles(_build_tree(nodes, sink, profile).cid, files, scan)
+
+
+def _import_sealed(
+    scan: Scan, sink: Sink, profile: Profile, on_bytes: OnBytes | None, key_for: KeyFor
+) -> ModelFiles:
+    digests = plain_digests(scan)
+    key = key_for(content_id(digests))
+    sealed = seal_files(scan, digests, key, sink, profile, on_bytes)
+    nodes = {file.entry.path: file.node for file in sealed}
+    sealing = Sealing(key_hash="0x" + content_key_hash(key).hex())
+    root = _build_tree(nodes, sink, profile).cid
+    return ModelFiles(root, [file.entry for file in sealed], scan, sealing)
 
 
 def _tee(first: OnBytes, second: OnBytes | None) -> OnBytes:
@@ -115,47 +140,33 @@ def _build_tree(nodes: dict[str, Node], sink: Sink, profile: Profile) -> Node:
     return build_directory(entries, sink, profile)
 
 
-def make_manifest(
-    model: ModelFiles,
-    *,
-    title: str,
-    architecture: str,
-    engine: Engine,
-    verification: str,
-    input_spec: InputSpec,
-    output_spec: OutputSpec,
-    license_id: str,
-    publisher: str | None = None,
-    tolerance: int | None = None,
-    parents: list[Parent] | None = None,
-) -> Manifest:
+def make_manifest(model: ModelFiles, card: Card) -> Manifest:
     """Describe stored files as a model.
-
-    Args:
-        architecture: `qmodel/2`, or a transformers `model_type`.
-        verification: "exact" or "tolerant".
-        license_id: SPDX identifier.
-        publisher: Account that may list the model.
-        tolerance: Largest L-infinity distance in int16 steps; for "tolerant" only.
 
     Raises:
         InvalidInputError: A rule of the format is broken.
     """
     document = Manifest(
-        title=title,
-        architecture=architecture,
-        engine=engine,
-        verification=verification,  # type: ignore[arg-type]  # checked when decoded below
+        title=card.title,
+        architecture=card.architecture,
+        engine=card.engine,
+        verification=card.verification,  # type: ignore[arg-type]  # checked when decoded below
         root=str(model.root),
         files=model.files,
-        input=input_spec,
-        output=output_spec,
-        license=license_id,
-        publisher=publisher,
+        input=card.input,
+        output=card.output,
+        license=card.license,
+        publisher=card.publisher,
         tokenizer=model.tokenizer,
         template=model.template,
-        tolerance=tolerance,
-        parents=parents or [],
+        tolerance=card.tolerance,
+        parents=card.parents,
+        version=card.version,
+        previous=card.previous,
+        card=card.card,
+        quantization=model.scan.quantization,
+        sealed=model.sealed,
+        fusion=card.fusion,
     )
     return decode_manifest(document.encode())
 
@@ -207,9 +218,23 @@ def unpin_model(store: DiskBlockStore, manifest: Manifest) -> None:
 def verify_model(source: Source, manifest: Manifest, on_bytes: OnBytes | None = None) -> None:
     """Check that the root holds exactly the listed files, each with its CID, size and SHA-256.
 
+    A sealed model is checked as it is stored, without its key.
+
     Raises:
         NotFoundError: A block is not stored.
         VerificationError: Names the first file that differs.
+    """
+    verify_root(source, manifest)
+    for file in manifest.files:
+        verify_file(source, file, on_bytes)
+
+
+def verify_root(source: Source, manifest: Manifest) -> None:
+    """Check that the root holds exactly the listed files, each with its CID.
+
+    Raises:
+        NotFoundError: A block of a directory is not stored.
+        VerificationError: Names the first path that differs.
     """
     listed = {file.path: decode_cid(file.cid) for file in manifest.files}
     folders = _folders(manifest)
@@ -219,8 +244,6 @@ def verify_model(source: Source, manifest: Manifest, on_bytes: OnBytes | None = 
         raise VerificationError(
             f"model {manifest.title[:80]!r}: root and manifest differ at {paths[0][0]}"
         )
-    for file in manifest.files:
-        _verify_file(source, file, on_bytes)
 
 
 def _folders(manifest: Manifest) -> set[str]:
@@ -241,33 +264,57 @@ def _walk(source: Source, cid: Cid, prefix: str, folders: set[str]) -> Iterator[
             raise VerificationError(f"root has a folder {path[:80]!r}, the manifest has none")
 
 
-def _verify_file(source: Source, file: ManifestFile, on_bytes: OnBytes | None) -> None:
+def verify_file(source: Source, file: ManifestFile, on_bytes: OnBytes | None = None) -> None:
+    """Check what is stored of one file: of a sealed model, the ciphertext.
+
+    Raises:
+        NotFoundError: A block is not stored.
+        VerificationError: Its size or SHA-256 is not the manifest's.
+    """
+    expected, digest = file.size, file.sha256
+    if file.sealed_sha256 is not None:
+        expected, digest = sealed_size(file.size), file.sealed_sha256
     hasher, size = hashlib.sha256(), 0
     for piece in exporter.read_file(source, decode_cid(file.cid)):
         size += len(piece)
         hasher.update(piece)
         if on_bytes is not None:
             on_bytes(piece)
-    if size != file.size:
-        raise VerificationError(f"{file.path} has {size} bytes, the manifest says {file.size}")
-    if "0x" + hasher.hexdigest() != file.sha256:
+    if size != expected:
+        raise VerificationError(f"{file.path} has {size} bytes, the manifest says {expected}")
+    if "0x" + hasher.hexdigest() != digest:
         raise VerificationError(
-            f"{file.path} has SHA-256 0x{hasher.hexdigest()}, the manifest says {file.sha256}"
+            f"{file.path} has SHA-256 0x{hasher.hexdigest()}, the manifest says {digest}"
         )
 
 
 def export_model(
-    source: Source, manifest: Manifest, target: Path, on_bytes: OnBytes | None = None
+    source: Source,
+    manifest: Manifest,
+    target: Path,
+    on_bytes: OnBytes | None = None,
+    content_key: bytes | None = None,
 ) -> Scan:
     """Verify a model, write its files to a new folder and scan them there.
+
+    Args:
+        content_key: Opens a sealed model; not looked at for others.
 
     Returns:
         The scan: safe to hand to an engine.
 
     Raises:
+        AuthError: The model is sealed, and there is no key.
         InvalidInputError: `target` exists, or the scan refuses a file.
         VerificationError: Something differs from the manifest.
     """
+    if manifest.sealed is not None:
+        if content_key is None:
+            raise AuthError(
+                f"model {manifest.title[:80]!r} is sealed, and no key of it is here",
+                hint=f"joynet model buy 0x{manifest.model_id.hex()}",
+            )
+        return open_model(source, manifest, content_key, target, on_bytes)
     verify_model(source, manifest)
     total = sum(file.size for file in manifest.files)
     entries = 1 + len(manifest.files) + len(_folders(manifest))

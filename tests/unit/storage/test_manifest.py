@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from joynet_sdk.errors import InvalidInputError, NotFoundError, VerificationError
-from joynet_sdk.formats import RAW, Cid, Engine, InputSpec, Manifest, OutputSpec, decode_cid
+from joynet_sdk.formats import RAW, Card, Cid, Engine, InputSpec, Manifest, OutputSpec, decode_cid
 from joynet_sdk.storage import manifest as manifests
 from joynet_sdk.storage import pins
 from joynet_sdk.storage.blocks import DiskBlockStore
@@ -32,17 +32,17 @@ def folder(tmp_path: Path) -> Path:
 
 
 def describe(files: manifests.ModelFiles) -> Manifest:
-    return manifests.make_manifest(
-        files,
+    card = Card(
         title="Test model",
         architecture="bert",
         engine=Engine(name="transformers", profile="embed-mean-fp32/1"),
         verification="tolerant",
-        input_spec=InputSpec(kind="text", dtype="utf-8", shape=[]),
-        output_spec=OutputSpec(kind="vector", dtype="float32", shape=[384]),
-        license_id="Apache-2.0",
+        input=InputSpec(kind="text", dtype="utf-8", shape=[]),
+        output=OutputSpec(kind="vector", dtype="float32", shape=[384]),
+        license="Apache-2.0",
         tolerance=40,
     )
+    return manifests.make_manifest(files, card)
 
 
 @pytest.fixture

@@ -342,3 +342,14 @@ def test_large_headers_take_bounded_memory(tmp_path: Path) -> None:
         tracemalloc.stop()
     assert scan.parameters == 2**28
     assert peak < 100 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [(key("general.file_type", 4, struct.pack("<I", 15)), "Q4_K_M"), (b"", "F32")],
+)
+def test_a_gguf_names_its_quantisation(tmp_path: Path, keys: bytes, expected: str) -> None:
+    """By its own name for the mix of types, or else by the commonest type."""
+    data = gguf([("t", [16], 0, 0)], keys, key_count=int(bool(keys)))
+    (tmp_path / "m.gguf").write_bytes(data)
+    assert scan_model(tmp_path).quantization == f"gguf:{expected}"

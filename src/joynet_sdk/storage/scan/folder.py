@@ -2,6 +2,8 @@
 
 import os
 import stat
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -20,7 +22,7 @@ MAX_TEXT_BYTES = 64 * 1024 * 1024
 MAX_MODEL_BYTES = 1 << 40
 
 _WEIGHTS = {".safetensors": read_safetensors, ".gguf": read_gguf, ".onnx": read_onnx}
-_CONFIG = "config.json"
+_CONFIG, _COMPOSITION = "config.json", "composition.json"
 _SMALL_TEXT_SUFFIXES = {".json", ".jinja"}
 _TEXT = {"tokenizer.json", "vocab.json", "vocab.txt", "merges.txt", "model.safetensors.index.json"}
 _SENTENCEPIECE = {"tokenizer.model", "spiece.model", "sentencepiece.bpe.model"}
@@ -50,10 +52,11 @@ class Scan(NamedTuple):
     Attributes:
         root: The folder that holds them.
         files: Sorted by path; hidden files are left out.
-        format: "safetensors", "gguf" or "onnx".
+        format: "safetensors", "gguf", "onnx", or "composition" (composition.json, no weights).
         parameters: Elements of all tensors.
         weights_bytes: Bytes of all tensors.
         architecture: `model_type` of config.json, "qmodel/2", what a GGUF says, or None.
+        quantization: What the weights are stored as, e.g. "int8", "bf16+f32", "gguf:Q4_K_M".
     """
 
     root: Path
@@ -62,6 +65,7 @@ class Scan(NamedTuple):
     parameters: int
     weights_bytes: int
     architecture: str | None
+    quantization: str | None
 
 
 def scan_model(path: Path, *, max_bytes: int = MAX_MODEL_BYTES) -> Scan:
@@ -76,14 +80,14 @@ def scan_model(path: Path, *, max_bytes: int = MAX_MODEL_BYTES) -> Scan:
         InvalidInputError: A file of another kind (pickles above all), a symlink, a header, shape
             or config out of bounds, no weights, or too much of anything. Names file and value.
     """
-    root, paths = _list(path)
+    root, paths = list_files(path)
     files: list[ScannedFile] = []
     found: list[Weights] = []
     configs: dict[str, dict[str, Any]] = {}
     for relative in paths:
         with open_regular(root / relative) as file:
             size = os.fstat(file.fileno()).st_size
-            kind = _classify(relative, size, file.read(8))
+            kind = classify(relative, size, file.read(8))
             file.seek(0)
             if kind == "weights":
                 found.append(_WEIGHTS[PurePosixPath(relative).suffix](file, relative, size))
@@ -91,6 +95,8 @@ def scan_model(path: Path, *, max_bytes: int = MAX_MODEL_BYTES) -> Scan:
                 configs[relative] = read_config(file.read(MAX_CONFIG_BYTES + 1), relative)
         files.append(ScannedFile(relative, size, kind))
     _check_totals(path, files, found, max_bytes)
+    if not found:
+        return Scan(root, tuple(files), "composition", 0, 0, "composition/1", None)
     weights_bytes = sum(weights.bytes for weights in found)
     for name, config in configs.items():
         check_claim(config, name, weights_bytes)
@@ -102,13 +108,30 @@ def scan_model(path: Path, *, max_bytes: int = MAX_MODEL_BYTES) -> Scan:
         sum(weights.parameters for weights in found),
         weights_bytes,
         found[0].architecture or (declared if isinstance(declared, str) else None),
+        quantization(found),
     )
+
+
+def quantization(found: Sequence[Weights]) -> str | None:
+    """What the weights are stored as: each dtype with 1% of the elements, the commonest first.
+
+    A QModel computes in int8, whatever its biases and tables are; a GGUF names its own mix.
+    """
+    dtypes: Counter[str] = Counter()
+    for weights in found:
+        dtypes.update(weights.dtypes)
+    if found[0].architecture == "qmodel/2":
+        return "int8"
+    if found[0].format == "gguf":
+        return f"gguf:{found[0].scheme or dtypes.most_common(1)[0][0]}"
+    names = sorted(dtypes, key=lambda name: (-dtypes[name], name))
+    return "+".join([name for name in names if dtypes[name] * 100 >= dtypes.total()][:4]) or None
 
 
 def _check_totals(
     path: Path, files: list[ScannedFile], found: list[Weights], max_bytes: int
 ) -> None:
-    if not found:
+    if not found and not any(file.path == _COMPOSITION for file in files):
         raise InvalidInputError(
             f"{path} holds no weights", hint="expected a .safetensors, .onnx or .gguf file"
         )
@@ -123,8 +146,13 @@ def _check_totals(
         raise InvalidInputError(f"{path} holds {total} bytes, expected at most {max_bytes}")
 
 
-def _list(path: Path) -> tuple[Path, list[str]]:
-    """The folder, and the relative paths of its files, sorted."""
+def list_files(path: Path) -> tuple[Path, list[str]]:
+    """The folder of a model, and the relative paths of its files, sorted.
+
+    Raises:
+        NotFoundError: No such path.
+        InvalidInputError: A symlink or special file, too many files, or nested too deep.
+    """
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
@@ -163,7 +191,7 @@ def _collect(folder: Path, prefix: str, found: list[str], depth: int) -> None:
             raise InvalidInputError(f"{folder} holds over {MAX_FILES} files, the most of a model")
 
 
-def _classify(relative: str, size: int, start: bytes) -> str:
+def classify(relative: str, size: int, start: bytes) -> str:
     """What a file is for, from its name and first bytes.
 
     Raises:

@@ -3,6 +3,7 @@
 Source: onnx.proto3 (message and field numbers), https://onnx.ai/onnx/repo-docs/IR.html .
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
@@ -25,6 +26,11 @@ _OUTLINE = {
 }
 _BYTES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 14: 8,
           15: 16, 16: 2, 17: 1, 18: 1, 19: 1, 20: 1, 24: 1}  # fmt: skip
+_NAMES = {
+    1: "f32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool",
+    10: "f16", 11: "f64", 12: "uint32", 13: "uint64", 14: "c64", 15: "c128", 16: "bf16",
+    17: "f8_e4m3", 18: "f8_e4m3fnuz", 19: "f8_e5m2", 20: "f8_e5m2fnuz", 21: "uint4", 22: "int4",
+}  # fmt: skip
 _DIMS, _TYPE, _RAW, _EXTERNAL, _LOCATION = 1, 2, 9, 13, 14
 _GRAPH = 7
 
@@ -39,6 +45,7 @@ class _Walker:
     def __init__(self, header: Header) -> None:
         self.header = header
         self.fields = self.tensors = self.parameters = self.bytes = 0
+        self.dtypes: Counter[str] = Counter()
 
     def _varint(self) -> int:
         value = 0
@@ -115,6 +122,7 @@ class _Walker:
             )
         self.tensors, self.parameters = self.tensors + 1, self.parameters + count
         self.bytes += end - start
+        self.dtypes[_NAMES.get(kind, f"onnx-{kind}")] += count
 
     def _packed(self, length: int) -> list[int]:
         if length > MAX_SMALL_BYTES:
@@ -138,4 +146,4 @@ def read_onnx(file: BinaryIO, name: str, size: int) -> Weights:
     walker = _Walker(header)
     if _GRAPH not in walker.walk("model", size, 0):
         raise header.bad("holds no graph: not an ONNX model")
-    return Weights("onnx", walker.tensors, walker.parameters, walker.bytes)
+    return Weights("onnx", walker.tensors, walker.parameters, walker.bytes, dtypes=walker.dtypes)

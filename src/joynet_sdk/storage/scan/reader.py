@@ -2,7 +2,8 @@
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import BinaryIO, NamedTuple
 
 from joynet_sdk.errors import InvalidInputError
@@ -20,6 +21,8 @@ class Weights(NamedTuple):
         parameters: Their elements added up.
         bytes: Their bytes added up.
         architecture: What the file says it is, e.g. "qmodel/2", or None.
+        dtypes: Elements of each dtype, by its short name, e.g. "bf16".
+        scheme: Name of a whole file's quantisation, e.g. "Q4_K_M" (GGUF), or None.
     """
 
     format: str
@@ -27,6 +30,8 @@ class Weights(NamedTuple):
     parameters: int
     bytes: int
     architecture: str | None = None
+    dtypes: Mapping[str, int] = MappingProxyType({})
+    scheme: str | None = None
 
 
 class Header:

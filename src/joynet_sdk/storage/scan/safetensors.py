@@ -4,6 +4,8 @@ Source: https://github.com/huggingface/safetensors#format . The format allows a 
 100,000,000 bytes; 8 MiB hold some 80,000 tensors, and parse within a second and 200 MB.
 """
 
+import math
+from collections import Counter
 from typing import BinaryIO, NamedTuple
 
 from joynet_sdk.errors import InvalidInputError, VerificationError
@@ -18,20 +20,68 @@ _BITS = {
     "U64": 64, "I64": 64, "F64": 64, "C64": 64,
     "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6,
 }  # fmt: skip
-
+_NAMES = {
+    "I8": "int8", "I16": "int16", "I32": "int32", "I64": "int64",
+    "U8": "uint8", "U16": "uint16", "U32": "uint32", "U64": "uint64",
+}  # fmt: skip
 
 # Typed on purpose: a parser that never sees a free-form value never recurses.
 _Entry = dict[str, str | list[int]]
 _KEYS = {"dtype", "shape", "data_offsets"}
 
 
-class _Tensor(NamedTuple):
+class Tensor(NamedTuple):
+    """One row of a header.
+
+    Attributes:
+        dtype: As the format writes it, e.g. "BF16".
+        shape: Sizes, outermost first.
+        data_offsets: First byte and the one after the last, counted from the end of the header.
+    """
+
     dtype: str
     shape: list[int]
     data_offsets: tuple[int, int]
 
 
+class Table(NamedTuple):
+    """A checked header.
+
+    Attributes:
+        tensors: By name.
+        metadata: The free text that a writer put beside them.
+        bytes: Of all tensors.
+        parameters: Elements of all tensors.
+    """
+
+    tensors: dict[str, Tensor]
+    metadata: dict[str, str | list[int]]
+    bytes: int
+    parameters: int
+
+    @property
+    def architecture(self) -> str | None:
+        """What the file says it is, e.g. "qmodel/2", or None."""
+        return _architecture(self.metadata)
+
+
 def read_safetensors(file: BinaryIO, name: str, size: int) -> Weights:
+    """Check a safetensors header and sum it up; see `read_table`."""
+    table = read_table(file, name, size)
+    dtypes: Counter[str] = Counter()
+    for tensor in table.tensors.values():
+        dtypes[_NAMES.get(tensor.dtype, tensor.dtype.lower())] += math.prod(tensor.shape)
+    return Weights(
+        "safetensors",
+        len(table.tensors),
+        table.parameters,
+        table.bytes,
+        table.architecture,
+        dtypes,
+    )
+
+
+def read_table(file: BinaryIO, name: str, size: int) -> Table:
     """Check a safetensors header against the file it begins.
 
     Raises:
@@ -54,10 +104,10 @@ def read_safetensors(file: BinaryIO, name: str, size: int) -> Weights:
     parameters = sum(_check_tensor(header, key, tensor) for key, tensor in tensors.items())
     data = size - 8 - length
     _check_coverage(header, tensors, data)
-    return Weights("safetensors", len(tensors), parameters, data, _architecture(metadata))
+    return Table(tensors, metadata, data, parameters)
 
 
-def _to_tensor(header: Header, name: str, entry: _Entry) -> _Tensor:
+def _to_tensor(header: Header, name: str, entry: _Entry) -> Tensor:
     dtype, shape, offsets = (entry.get(key) for key in ("dtype", "shape", "data_offsets"))
     if (
         entry.keys() != _KEYS
@@ -69,10 +119,10 @@ def _to_tensor(header: Header, name: str, entry: _Entry) -> _Tensor:
         raise header.bad(
             f"tensor {name[:80]!r} has {sorted(entry)[:6]}, expected dtype, shape, data_offsets"
         )
-    return _Tensor(dtype, shape, (offsets[0], offsets[1]))
+    return Tensor(dtype, shape, (offsets[0], offsets[1]))
 
 
-def _check_tensor(header: Header, name: str, tensor: _Tensor) -> int:
+def _check_tensor(header: Header, name: str, tensor: Tensor) -> int:
     bits = _BITS.get(tensor.dtype)
     if bits is None:
         raise header.bad(f"tensor {name[:80]!r} has dtype {tensor.dtype[:20]!r}, not a known one")
@@ -86,7 +136,7 @@ def _check_tensor(header: Header, name: str, tensor: _Tensor) -> int:
     return count
 
 
-def _check_coverage(header: Header, tensors: dict[str, _Tensor], data: int) -> None:
+def _check_coverage(header: Header, tensors: dict[str, Tensor], data: int) -> None:
     at = 0
     for name, tensor in sorted(tensors.items(), key=lambda item: item[1].data_offsets):
         begin, end = tensor.data_offsets
