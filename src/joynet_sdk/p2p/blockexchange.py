@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from joynet_sdk.errors import UnavailableError
+from joynet_sdk.errors import NotFoundError, UnavailableError
 from joynet_sdk.formats import Cid, decode_cid
 from joynet_sdk.p2p.identity import compressed_of
 
@@ -88,6 +88,62 @@ class BlockExchange:
             raise UnavailableError(
                 f"{root} did not arrive within {timeout_s:g} s", hint="fetch it again to go on"
             ) from None
+
+    async def block(
+        self, cid: Cid, providers: Sequence[str] = (), *, idle_s: float = 10.0
+    ) -> tuple[bytes, int]:
+        """One block and nothing below it: from the store, or from the first peer that has it.
+
+        What comes over the network is kept in the store.
+
+        Args:
+            providers: Peer ids of connected peers to ask; all connected peers when empty.
+            idle_s: Seconds that each of them may take.
+
+        Returns:
+            The verified bytes, and how many of them came over the network.
+
+        Raises:
+            NotFoundError: No provider has it.
+            UnavailableError: Nobody to ask, or nobody delivers.
+        """
+        for peer_id in providers:
+            compressed_of(peer_id)
+        peers = list(providers) or [peer.peer_id for peer in await self._host.peers()]
+        return await self._host.call(self._block, cid, peers, idle_s)
+
+    async def _block(self, cid: Cid, peers: list[str], idle_s: float) -> tuple[bytes, int]:
+        import trio
+
+        from joynet_sdk.p2p.bitswap import read_block
+
+        data = await read_block(self._store, cid)
+        if data is not None:
+            return data, 0
+        data = await self._ask(cid, peers, idle_s)
+        await trio.to_thread.run_sync(self._store.put, cid, data)
+        return data, len(data)
+
+    async def _ask(self, cid: Cid, peers: list[str], idle_s: float) -> bytes:
+        import trio
+        from libp2p.peer.id import ID
+
+        from joynet_sdk.p2p.bitswap import Missing
+
+        problem: UnavailableError | None = None
+        for peer in map(ID.from_base58, peers):
+            try:
+                return await self._running().get(cid, peer, idle_s)
+            except Missing:
+                continue
+            except UnavailableError as error:
+                problem = error
+            finally:
+                with trio.CancelScope(shield=True):  # every wait inside is bounded
+                    await self._running().release(peer)
+        if problem is not None:
+            raise UnavailableError(f"block {cid}: {problem}", hint="try again later")
+        raise NotFoundError("block", f"{cid} (asked {len(peers)} peers)")
 
     async def traffic(self) -> "Traffic":
         """Blocks and bytes sent and received since the start."""

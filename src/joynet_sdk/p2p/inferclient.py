@@ -1,10 +1,11 @@
 """The client's side of `/joynet/infer/1`: requests to nodes, answers as core values."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from joynet_sdk.errors import InvalidInputError, RefusedError, UnavailableError, VerificationError
 from joynet_sdk.formats import RAW, Cid
 from joynet_sdk.p2p import messages as wire
+from joynet_sdk.p2p.blockexchange import FetchProgress
 from joynet_sdk.p2p.host import INFER_PROTOCOL, P2PHost
 from joynet_sdk.p2p.translate import core_receipt, to_bytes20, wire_voucher
 from joynet_sdk.receipts import Answer, Voucher
@@ -92,6 +93,32 @@ class InferClient:
     async def fetch_manifest(self, model_id: bytes, peer_ids: Sequence[str]) -> None:
         """Bring a manifest block into the host's store."""
         await self._host.blocks.fetch(Cid(RAW, model_id), peer_ids, timeout_s=CONNECT_S)
+
+    async def peers(self) -> list[str]:
+        """Peer ids of everybody this host is connected to, its bootstrap peers among them."""
+        return [peer.peer_id for peer in await self._host.peers()]
+
+    async def fetch(
+        self,
+        cid: Cid,
+        peer_ids: Sequence[str],
+        *,
+        timeout_s: float,
+        max_bytes: int,
+        on_bytes: Callable[[int, int, int], None],
+    ) -> None:
+        """Bring a DAG into the host's store; see `BlockExchange.fetch`.
+
+        Args:
+            on_bytes: Hears bytes that are here, bytes expected in all, and bytes fetched.
+        """
+
+        def report(done: FetchProgress) -> None:
+            on_bytes(done.bytes_done, done.bytes_expected, done.bytes_fetched)
+
+        await self._host.blocks.fetch(
+            cid, peer_ids, timeout_s=timeout_s, max_bytes=max_bytes, progress=report
+        )
 
     async def _ask(self, peer_id: str, request: wire.Request, timeout_s: float) -> Answer:
         answer = await self._exchange(peer_id, request, timeout_s, wire.InferAnswer)
