@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import gas_names, latency, names, proofs, startup
+from benchmarks import fusion, gas_names, latency, names, proofs, startup
 
 RESULTS = Path(__file__).parent / "results"
 BENCHMARKS: dict[str, Callable[[], str]] = {
@@ -16,6 +16,7 @@ BENCHMARKS: dict[str, Callable[[], str]] = {
     "names": names.run,
     "proofs": proofs.run,
     "gas_names": gas_names.run,
+    "fusion": fusion.run,
 }
 
 
