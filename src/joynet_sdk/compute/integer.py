@@ -22,6 +22,11 @@ class IntegerEngine:
                 f"expected {actual[0]} {actual[1]} and {actual[2]} as in the model"
             )
 
+    @property
+    def input_scale(self) -> str | None:
+        """Real value of one input step; None for token ids."""
+        return self._model.input.scale
+
     def run(self, data: bytes) -> bytes:
         """`input_size` int8 values (or uint16 token ids) in, `output_size` int8 values out."""
         dtype, count = self._model.input.dtype, self._model.input_size

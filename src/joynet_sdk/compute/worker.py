@@ -1,7 +1,8 @@
 """The child process of one model: `python -m joynet_sdk.compute.worker MEMORY_BYTES`.
 
 Standard input and output carry frames: u32 big-endian length, one status byte, the payload. The
-first two frames in are the model's folder and manifest; the first one out says ready or why not.
+first frames in are the model's folder and manifest, then those of each model that a composition is
+made of, and an empty frame; the first one out says ready or why not.
 """
 
 import os
@@ -46,14 +47,20 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     requests, answers = sys.stdin.buffer, _private_output()
-    folder, manifest = read_frame(requests), read_frame(requests)
-    if folder is None or manifest is None:
+    described = []
+    while frame := read_frame(requests):
+        described.append(frame)
+    if not described or len(described) % 2:
         return
-    from joynet_sdk.compute.engine import open_engine
+    from joynet_sdk.compute.engine import Part, open_engine
     from joynet_sdk.formats import decode_manifest
 
     try:
-        engine = open_engine(decode_manifest(manifest), Path(os.fsdecode(folder)))
+        model, *parts = [
+            Part(decode_manifest(manifest), Path(os.fsdecode(folder)))
+            for folder, manifest in zip(described[::2], described[1::2], strict=True)
+        ]
+        engine = open_engine(model.manifest, model.folder, parts)
     except (JoyNetError, MemoryError, RuntimeError) as error:
         write_frame(answers, FAILED, _reason(error))
         return
@@ -63,7 +70,7 @@ def main() -> None:
             write_frame(answers, OK, engine.run(data))
         except InvalidInputError as error:
             write_frame(answers, REFUSED, _reason(error))
-        except (MemoryError, RuntimeError, ValueError) as error:
+        except (JoyNetError, MemoryError, RuntimeError, ValueError) as error:
             write_frame(answers, FAILED, _reason(error))
 
 

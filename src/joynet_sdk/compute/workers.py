@@ -4,10 +4,11 @@ import asyncio
 import os
 import sys
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from joynet_sdk.compute.engine import EngineError
+from joynet_sdk.compute.engine import EngineError, Part
 from joynet_sdk.compute.worker import HEADER, OK, REFUSED
 from joynet_sdk.errors import InvalidInputError, OverloadedError
 from joynet_sdk.formats import Manifest
@@ -105,11 +106,14 @@ class Workers:
         """Requests that wait or run now, over all models."""
         return sum(worker.waiting for worker in self._workers.values())
 
-    async def run(self, manifest: Manifest, folder: Path, data: bytes) -> bytes:
+    async def run(
+        self, manifest: Manifest, folder: Path, data: bytes, parts: Sequence[Part] = ()
+    ) -> bytes:
         """Answer one request, loading the model first if need be.
 
         Args:
             folder: Where the manifest's verified files lie.
+            parts: Every model that a composition is made of.
 
         Raises:
             InvalidInputError: The model refuses this input.
@@ -117,24 +121,24 @@ class Workers:
             EngineError: The model could not load, crashed, or took too long; the next call
                 starts a fresh worker.
         """
-        worker = await self.load(manifest, folder)
+        worker = await self.load(manifest, folder, parts)
         if worker.waiting >= self.limits.queue:
             raise OverloadedError(f"{worker.waiting} requests wait for this model, try again later")
         return await worker.ask(data, self.limits.run_s)
 
-    async def load(self, manifest: Manifest, folder: Path) -> _Worker:
+    async def load(self, manifest: Manifest, folder: Path, parts: Sequence[Part] = ()) -> _Worker:
         """Start the model's worker, or find it running."""
         model_id = manifest.model_id
         async with self._loading.setdefault(model_id, asyncio.Lock()):
             worker = self._workers.get(model_id)
             if worker is None or not worker.is_alive:
-                worker = await self._start(manifest, folder)
+                worker = await self._start(Part(manifest, folder), parts)
                 self._workers[model_id] = worker
             self._workers.move_to_end(model_id)
         await self._unload_beyond_limit()
         return worker
 
-    async def _start(self, manifest: Manifest, folder: Path) -> _Worker:
+    async def _start(self, model: Part, parts: Sequence[Part]) -> _Worker:
         environment = {key: os.environ[key] for key in PASSED_ENVIRONMENT if key in os.environ}
         environment |= {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
         environment |= {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
@@ -150,8 +154,10 @@ class Workers:
             start_new_session=True,
         )
         worker = _Worker(process)
-        worker.send(os.fsencode(folder))
-        await worker.ask(manifest.encode(), self.limits.load_s)
+        for part in (model, *parts):
+            worker.send(os.fsencode(part.folder))
+            worker.send(part.manifest.encode())
+        await worker.ask(b"", self.limits.load_s)
         return worker
 
     async def _unload_beyond_limit(self) -> None:

@@ -11,7 +11,10 @@ from joynet_sdk.errors import InvalidInputError
 from joynet_sdk.formats import InputSpec, Manifest, OutputSpec, check_json_depth
 
 MAX_INPUT_BYTES = 512 * 1024
+MAX_JSON_BYTES = 4 << 20
+NUMBER_BYTES = 24  # of a number in JSON; tensors of many may have longer inputs
 VECTOR_STEPS = 32767  # int16 steps per unit of a vector component
+_LARGEST = float(np.finfo(np.float32).max)
 _RANGES = {"int8": (-128, 127), "uint8": (0, 255), "uint16": (0, 65_535)}
 
 
@@ -38,14 +41,22 @@ def encode_input(spec: InputSpec, data: bytes) -> bytes:
     Raises:
         InvalidInputError: Too long, not JSON, another shape, or a value outside the dtype.
     """
-    if len(data) > MAX_INPUT_BYTES:
-        raise InvalidInputError(
-            f"input has {len(data):,} bytes, expected at most {MAX_INPUT_BYTES:,}",
-            hint="split the input, or publish a model that takes a CID",
-        )
+    numbers = (
+        0 if spec.kind == "text" else min(NUMBER_BYTES * math.prod(spec.shape), MAX_JSON_BYTES)
+    )
+    _check_length(len(data), max(MAX_INPUT_BYTES, numbers))
     request = data if spec.kind == "text" else _encode_tensor(spec, data)
+    _check_length(len(request), MAX_INPUT_BYTES)
     check_request(spec, request)
     return request
+
+
+def _check_length(length: int, most: int) -> None:
+    if length > most:
+        raise InvalidInputError(
+            f"input has {length:,} bytes, expected at most {most:,}",
+            hint="split the input, or publish a model that takes a CID",
+        )
 
 
 def check_request(spec: InputSpec, data: bytes) -> None:
@@ -55,10 +66,12 @@ def check_request(spec: InputSpec, data: bytes) -> None:
         InvalidInputError: Another length than the shape's, empty, too long, or not UTF-8.
     """
     if spec.kind == "tensor":
-        _integers(spec.dtype)
-        expected = np.dtype(spec.dtype).itemsize * math.prod(spec.shape)
+        dtype = _tensor_type(spec.dtype)
+        expected = dtype.itemsize * math.prod(spec.shape)
         if len(data) != expected:
             raise InvalidInputError(f"input has {len(data)} bytes, expected {expected}")
+        if dtype.kind == "f" and not np.isfinite(np.frombuffer(data, dtype)).all():
+            raise InvalidInputError("input has NaN or infinite values, expected finite numbers")
         return
     if not 0 < len(data) <= spec.max_bytes:
         raise InvalidInputError(f"text has {len(data):,} bytes, expected 1 to {spec.max_bytes:,}")
@@ -71,25 +84,35 @@ def check_request(spec: InputSpec, data: bytes) -> None:
 
 
 def _encode_tensor(spec: InputSpec, data: bytes) -> bytes:
-    low, high = _integers(spec.dtype)
-    count = math.prod(spec.shape)
-    example = f"expected JSON with {count:,} integers from {low} to {high}"
+    dtype, count = _tensor_type(spec.dtype), math.prod(spec.shape)
+    is_float = dtype.kind == "f"
+    low, high = (-_LARGEST, _LARGEST) if is_float else _integers(spec.dtype)
+    numbers = "numbers" if is_float else f"integers from {low} to {high}"
+    example = f"expected JSON with {count:,} {numbers}"
     try:
         check_json_depth(data)
         values = np.asarray(json.loads(data))
     except ValueError:
         raise InvalidInputError(f"input is not a JSON array of equal rows, {example}") from None
-    if values.size != count or values.dtype.kind not in "iu":
+    if values.size != count or values.dtype.kind not in ("iuf" if is_float else "iu"):
         raise InvalidInputError(f"input is {values.dtype} of shape {values.shape}, {example}")
-    if values.min() < low or values.max() > high:
+    if not (values.min() >= low and values.max() <= high):  # NaN is neither
         raise InvalidInputError(f"input spans {values.min()} to {values.max()}, {example}")
-    return bytes(values.astype(spec.dtype).tobytes())
+    return bytes(values.astype(dtype).tobytes())
+
+
+def _tensor_type(name: str) -> "np.dtype[Any]":
+    """A type that request tensors may have, little-endian."""
+    if name != "float32":
+        _integers(name)
+    return np.dtype(name).newbyteorder("<")
 
 
 def _integers(dtype: str) -> tuple[int, int]:
     """Least and largest value of an integer type that requests and responses may have."""
     if dtype not in _RANGES:
-        raise InvalidInputError(f"tensor type is {dtype!r:.20}, expected one of {list(_RANGES)}")
+        known = [*_RANGES, "float32"]
+        raise InvalidInputError(f"tensor type is {dtype!r:.20}, expected one of {known}")
     return _RANGES[dtype]
 
 
@@ -117,10 +140,14 @@ def decode_output(spec: OutputSpec, response: bytes, *, from_committee: bool = F
     _integers(spec.dtype)
     scores = _values(response, spec.dtype, spec.shape).astype(np.float64) * _scale(spec)
     weights = np.exp(scores - scores.max())
-    probabilities = weights / weights.sum()
-    labels = spec.labels or [str(index) for index in range(scores.size)]
-    if len(labels) != scores.size:
-        raise InvalidInputError(f"manifest has {len(labels)} labels for {scores.size} outputs")
+    return _decode_probabilities(spec, weights / weights.sum())
+
+
+def _decode_probabilities(spec: OutputSpec, probabilities: "np.ndarray[Any, Any]") -> Decoded:
+    count = probabilities.size
+    labels = spec.labels or [str(index) for index in range(count)]
+    if len(labels) != count:
+        raise InvalidInputError(f"manifest has {len(labels)} labels for {count} outputs")
     best = int(probabilities.argmax())
     value = {
         "label": labels[best],
@@ -131,9 +158,12 @@ def decode_output(spec: OutputSpec, response: bytes, *, from_committee: bool = F
 
 
 def _decode_vector(spec: OutputSpec, response: bytes, dtype: str) -> Decoded:
+    """A vector with labels is a classifier's probabilities."""
     vector = _values(response, dtype, spec.shape).astype(np.float64)
     if dtype == ">i2":
         vector = vector / VECTOR_STEPS
+    if spec.labels:
+        return _decode_probabilities(spec, vector)
     head = ", ".join(f"{x:.4f}" for x in vector[:4])
     return Decoded(f"[{head}, ...] ({vector.size} numbers)", {"vector": vector.tolist()})
 

@@ -36,6 +36,8 @@ class Route:
 def routes(chain: Chain, model_id: bytes, model_price: int) -> list[Route]:
     """Every offer of a model, as the chain has it now."""
     coordinator = chain.contract("NodeCoordinator")
+    licenses = chain.contract("ModelLicenses")
+    is_licensed = licenses.call("terms", model_id)["is_required"]
     found = []
     for node_id in coordinator.call("offers_of", model_id):
         node = coordinator.call("node", node_id)
@@ -51,6 +53,8 @@ def routes(chain: Chain, model_id: bytes, model_price: int) -> list[Route]:
         )
         if not node["active"]:
             route = replace(route, is_eligible=False, reason="it has paused itself")
+        elif is_licensed and not licenses.call("may_serve", model_id, route.vault, route.operator):
+            route = replace(route, is_eligible=False, reason="its licence of the model has ended")
         found.append(route)
     return found
 

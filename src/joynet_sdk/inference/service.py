@@ -642,7 +642,7 @@ def read_input(argument: str) -> bytes:
     Raises:
         InvalidInputError: The file is too long to be an input.
     """
-    from joynet_sdk.inference.codec import MAX_INPUT_BYTES
+    from joynet_sdk.inference.codec import MAX_JSON_BYTES
 
     path = Path(argument)
     try:
@@ -651,8 +651,8 @@ def read_input(argument: str) -> bytes:
         size = path.stat().st_size
     except (OSError, ValueError):  # a long text is no path
         return argument.encode()
-    if size > MAX_INPUT_BYTES:
+    if size > MAX_JSON_BYTES:
         raise InvalidInputError(
-            f"{argument} has {size:,} bytes, expected at most {MAX_INPUT_BYTES:,}"
+            f"{argument} has {size:,} bytes, expected at most {MAX_JSON_BYTES:,}"
         )
     return path.read_bytes()

@@ -13,7 +13,7 @@ from joynet_sdk.chain.accounts import Account
 from joynet_sdk.chain.session import ChainSession
 from joynet_sdk.compute.workers import Limits, Workers
 from joynet_sdk.errors import ConfigError, JoyNetError, NotFoundError
-from joynet_sdk.formats import Cid, decode_cid
+from joynet_sdk.formats import Cid, Manifest, decode_cid
 from joynet_sdk.logs import get_logger
 from joynet_sdk.node.circuits import Circuits, ProofOffers, ProvingTerms, withdraw_terms
 from joynet_sdk.node.control import ControlServer, node_folder
@@ -21,6 +21,7 @@ from joynet_sdk.node.disputes import DisputeProofs
 from joynet_sdk.node.faults import fault
 from joynet_sdk.node.heartbeat import EVERY_S, Heartbeats
 from joynet_sdk.node.ledger import Ledger
+from joynet_sdk.node.licences import ModelKeys
 from joynet_sdk.node.metrics import Metrics
 from joynet_sdk.node.money import EscrowView, Redeemer
 from joynet_sdk.node.provers import open_prover
@@ -32,7 +33,8 @@ from joynet_sdk.p2p.host import INFER_PROTOCOL, P2PHost
 from joynet_sdk.p2p.identity import load_or_create, peer_key_path
 from joynet_sdk.receipts import Domain
 from joynet_sdk.storage.blocks import DiskBlockStore
-from joynet_sdk.types import Address
+from joynet_sdk.storage.manifest import load_manifest
+from joynet_sdk.types import Address, ModelId
 
 log = get_logger(__name__)
 
@@ -111,9 +113,10 @@ class Node:
             self._store,
             folder / "models",
             self._workers,
-            lambda cid: self._host.blocks.fetch(cid, timeout_s=120),
+            lambda cid, most: self._host.blocks.fetch(cid, timeout_s=120, max_bytes=most),
             fault(config.fault, chain.chain_id),
             self._circuits.check if self._circuits else None,
+            ModelKeys(chain, self._record["vault"], config.home, self._load).content_key,
         )
         self._server = InferenceServer(
             me, self._ledger, self._shelf, EscrowView(chain, me.operator)
@@ -148,6 +151,9 @@ class Node:
         )
         self._stopping = asyncio.Event()
         self._started = time.time()
+
+    def _load(self, model_id: ModelId) -> Manifest:
+        return load_manifest(self._store, model_id)
 
     # --- life -----------------------------------------------------------------------------------
 
