@@ -1,13 +1,14 @@
 """The examples run as a newcomer runs them, against the network that quickstart leaves up."""
 
 import os
+import re
 import subprocess
 import sys
 
 import nbformat
 import pytest
 
-from joynet_sdk import decode_receipt_file
+from joynet_sdk import JoyNet, decode_receipt_file
 
 from .notebooks import EXAMPLES, KERNEL_S, execute, forget_settings
 
@@ -71,3 +72,38 @@ def test_notebook_is_committed_without_outputs(path):
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert code
     assert not [cell for cell in code if cell.outputs or cell.execution_count]
+
+
+def test_fuse_and_earn(network, environment, tmp_path):
+    """Two experts become a better model, sold by name; each owner gets its share to the wei, or
+    the script fails."""
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / "02_fuse_and_earn.py"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=KERNEL_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = re.search(r"duo is better than the best parent low by (\S+) \+- (\S+)", done.stdout)
+    assert found is not None, done.stdout
+    gain, error = map(float, found.groups())
+    assert gain >= max(0.1, 2 * error)
+    assert "duo.joy sees " in done.stdout
+    for owner, joy in (("Carol", "0.12"), ("Alice", "0.081"), ("Bob", "0.09"), ("Grace", "0.009")):
+        assert re.search(rf"{owner} +gets {joy} JOY", done.stdout), done.stdout
+    assert (tmp_path / "duo.png").stat().st_size > 10_000
+    password = (network.home / "quickstart/password").read_text().strip()
+    with JoyNet.connect(home=network.home, account="vault-1", password=password) as vault:
+        vault.nodes.withdraw_offer(1, vault.domains.model_of("duo.joy"))  # for the tests after this
+
+
+def test_fusion_notebook(tmp_path, monkeypatch):
+    forget_settings(monkeypatch, JOYNET_HOME=str(tmp_path), JOYNET_EXAMPLES=str(EXAMPLES))
+    printed = execute("04_fusion.ipynb", tmp_path)
+    assert "compatible: True" in printed
+    assert printed.count("smoke gate: True") == 4
+    assert "linear           better than the best parent" in printed
+    assert (tmp_path / "duo.png").is_file()

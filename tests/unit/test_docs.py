@@ -32,7 +32,7 @@ LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(joynet [^`]+)`")
 # Nouns of later work, which only the seed map and "not there yet" may name.
-PLANNED = re.compile(r"^joynet (fuse|ui|rpc|eval)\b")
+PLANNED = re.compile(r"^joynet (ui|rpc)\b")
 
 
 def name_of(path: Path) -> str:

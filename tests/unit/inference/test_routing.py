@@ -82,12 +82,27 @@ def test_everyone_is_listed_once_the_eligible_first(nodes, limit):
     assert all(limit is None or r.price <= limit for r in ranked if r.is_eligible)
 
 
+class Licenses:
+    """A model that nodes need a licence for, or not."""
+
+    def __init__(self, holders):
+        self.holders = holders
+
+    def call(self, function, model_id, vault=None, operator=None):
+        if function == "terms":
+            return {"is_required": self.holders is not None}
+        return operator in self.holders or vault in self.holders
+
+
 class Coordinator:
     """Two nodes, one of them paused."""
 
+    def __init__(self, holders=None):
+        self.licenses = Licenses(holders)
+
     def contract(self, name):
-        assert name == "NodeCoordinator"
-        return self
+        assert name in ("NodeCoordinator", "ModelLicenses")
+        return self if name == "NodeCoordinator" else self.licenses
 
     def call(self, function, node_id, *_):
         if function == "offers_of":
@@ -109,4 +124,12 @@ def test_routes_as_the_chain_has_them():
     assert first.addresses == ("/ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/tcp/2")
     assert first.is_eligible
     assert (second.addresses, second.is_eligible) == ((), False)
+    assert second.reason == "it has paused itself"
+
+
+def test_a_node_without_the_licence_it_needs_is_left_out():
+    for holders in ([OPERATOR], ["0xvault"]):
+        assert routes(Coordinator(holders), b"\x22" * 32, 5)[0].is_eligible
+    first, second = routes(Coordinator([]), b"\x22" * 32, 5)
+    assert (first.is_eligible, first.reason) == (False, "its licence of the model has ended")
     assert second.reason == "it has paused itself"

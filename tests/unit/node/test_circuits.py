@@ -1,6 +1,7 @@
 """A model whose registered circuit is another model's is not served: a proof could cost a bond."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,7 +20,10 @@ def shelf(tmp_path):
         if made.problem is not None:
             raise made.problem
 
-    made = Shelf(None, 1, None, tmp_path / "models", None, None, check_circuit=check)
+    licences = {"node": {"vault": "0x1", "operator": "0x2"}, "may_serve": True}
+    contract = SimpleNamespace(call=lambda function, *args: licences[function])
+    chain = SimpleNamespace(contract=lambda name: contract)
+    made = Shelf(chain, 1, None, tmp_path / "models", None, None, check_circuit=check)
     made._entries[world.MODEL] = _Entry(world.PRICE, world.MANIFEST, tmp_path)
     made._offered = lambda: {world.MODEL: world.PRICE}
     made.problem = None
