@@ -149,15 +149,18 @@ class Output:
         self._write(sys.stderr, printable(text) + "\n")
 
     @contextmanager
-    def progress(self, title: str, total: float | None = None) -> Iterator[Bar]:
+    def progress(
+        self, title: str, total: float | None = None, *, is_bytes: bool = False
+    ) -> Iterator[Bar]:
         """Show progress on stderr while the body runs; not without a TTY, with `-q` or `--json`.
 
         Args:
             title: What is being done.
             total: Number of steps `Bar.advance` counts up to, or None when unknown.
+            is_bytes: Steps are bytes.
         """
         is_shown = sys.stderr.isatty() and not self.json and not self.quiet
-        with open_bar(title, total, is_shown=is_shown, color=self.color) as bar:
+        with open_bar(title, total, is_shown=is_shown, color=self.color, is_bytes=is_bytes) as bar:
             outer, self._bar = self._bar, bar
             try:
                 yield bar

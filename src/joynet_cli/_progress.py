@@ -26,6 +26,11 @@ class Bar:
 
             self._progress.update(self._task, description=escape(text))
 
+    def at(self, steps: float) -> None:
+        """Say how much is done in all."""
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, completed=steps)
+
     def total(self, steps: float) -> None:
         """Set the number of steps once it is known."""
         if self._progress is not None and self._task is not None:
@@ -45,8 +50,14 @@ class Bar:
 
 
 @contextmanager
-def open_bar(title: str, total: float | None, *, is_shown: bool, color: bool) -> Iterator[Bar]:
-    """A bar for the length of the block, removed from the screen at the end."""
+def open_bar(
+    title: str, total: float | None, *, is_shown: bool, color: bool, is_bytes: bool = False
+) -> Iterator[Bar]:
+    """A bar for the length of the block, removed from the screen at the end.
+
+    Args:
+        is_bytes: Steps are bytes: show how many, and how many a second.
+    """
     if not is_shown:
         yield Bar()
         return
@@ -54,16 +65,20 @@ def open_bar(title: str, total: float | None, *, is_shown: bool, color: bool) ->
     from rich.markup import escape
     from rich.progress import (
         BarColumn,
+        DownloadColumn,
         Progress,
         SpinnerColumn,
         TaskProgressColumn,
         TextColumn,
         TimeElapsedColumn,
+        TransferSpeedColumn,
     )
 
     columns = [SpinnerColumn(), TextColumn("{task.description}")]
     if total is not None:
         columns += [BarColumn(), TaskProgressColumn()]
+    if is_bytes:
+        columns += [DownloadColumn(), TransferSpeedColumn()]
     progress = Progress(
         *(*columns, TimeElapsedColumn()),
         console=Console(stderr=True, no_color=not color),

@@ -1,9 +1,10 @@
 """`JoyNet`: one object that holds every service, wired to the adapters of one home."""
 
 import asyncio
+import hashlib
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from contextvars import copy_context
 from functools import cached_property
 from pathlib import Path
@@ -17,26 +18,36 @@ from joynet_sdk.chain.session import ChainSession
 from joynet_sdk.chain.transactions import Plan
 from joynet_sdk.config import Settings
 from joynet_sdk.domains import Domains
-from joynet_sdk.errors import AuthError, InvalidInputError, NotFoundError
+from joynet_sdk.errors import AuthError, InvalidInputError, JoyNetError, NotFoundError
+from joynet_sdk.formats import Manifest, parse_ref
 from joynet_sdk.governance import Governance
 from joynet_sdk.inference.committee import FLOW as COMMITTEE
 from joynet_sdk.inference.lanes import VoucherBook
 from joynet_sdk.inference.proven import FLOW as PROVEN
 from joynet_sdk.inference.proven import srs_digest
 from joynet_sdk.inference.service import Inference, NodeClient, Result
-from joynet_sdk.models import Models
+from joynet_sdk.licenses import Licenses
+from joynet_sdk.models import Models, Pulls, Search
 from joynet_sdk.nodes import Nodes
 from joynet_sdk.paths import Home, home_root, private_dir
 from joynet_sdk.payments import Payments
 from joynet_sdk.proving import UNPUBLISHED, Located, Proving
 from joynet_sdk.storage.blocks import DiskBlockStore
+from joynet_sdk.storage.catalogue import Catalogue
+from joynet_sdk.storage.content_keys import ContentKeys
 from joynet_sdk.storage.library import Library
 from joynet_sdk.storage.manifest import export_model, load_manifest
 from joynet_sdk.storage.texts import Texts
 from joynet_sdk.token import Staking
-from joynet_sdk.types import Point
+from joynet_sdk.types import ModelId, Point
 
 if TYPE_CHECKING:
+    from joynet_sdk.compositions.parts import Part
+    from joynet_sdk.evaluation.service import Evaluation
+    from joynet_sdk.fusion.composing import Composing
+    from joynet_sdk.fusion.service import Fusion
+    from joynet_sdk.p2p.inferclient import InferClient
+    from joynet_sdk.peeking import Checked
     from joynet_sdk.proofs.inference import InferenceProver
 
 T = TypeVar("T")
@@ -47,8 +58,13 @@ FLOWS = {
     "domain.records": "joynet_sdk.domains:records_flow",
     "domain.register": "joynet_sdk.domains:register_flow",
     "domain.renew": "joynet_sdk.domains:renew_flow",
+    "fuse.claim": "joynet_sdk.fusion.publishing:claim_flow",
+    "fuse.defend": "joynet_sdk.fusion.publishing:defend_flow",
+    "fuse.publish": "joynet_sdk.fusion.publishing:publish_flow",
     "infer.committee": "joynet_sdk.inference.committee:committee_flow",
     "infer.proven": "joynet_sdk.inference.proven:proven_flow",
+    "license.buy": "joynet_sdk.licenses:buy_flow",
+    "license.renew": "joynet_sdk.licenses:renew_flow",
     "model.publish": "joynet_sdk.models:publish_flow",
     "node.register": "joynet_sdk.nodes:register_flow",
     "payment.deposit": "joynet_sdk.payments:deposit_flow",
@@ -155,7 +171,44 @@ class AsyncJoyNet:
     @cached_property
     def models(self) -> Models:
         """Publishing and royalties."""
-        return Models(self.chain, self._start, Library(self.store))
+        return Models(self.chain, self._start, Library(self.store, self.content_keys))
+
+    @cached_property
+    def pulls(self) -> Pulls:
+        """Fetching models from peers."""
+        return Pulls(
+            self.chain,
+            Library(self.store),
+            self._new_client,
+            lambda manifest: self.licenses.content_key(manifest),
+            self.settings.p2p.bootstrap,
+        )
+
+    @cached_property
+    def search(self) -> Search:
+        """The index of models on the market."""
+        return Search(
+            lambda: self.chain,
+            self._catalogue,
+            Library(self.store),
+            lambda model_ids: self.pulls.fetch_manifests(model_ids),
+        )
+
+    @cached_property
+    def _catalogue(self) -> Catalogue:
+        """Named by the network as it was configured, so that it opens without reaching it."""
+        name = hashlib.sha256(self.settings.network.encode()).hexdigest()[:16]
+        return Catalogue(self.home / "catalogue" / f"{name}.sqlite")
+
+    @cached_property
+    def content_keys(self) -> ContentKeys:
+        """Keys of sealed models that were published or imported here."""
+        return ContentKeys(Home(self.home).content_keys)
+
+    @cached_property
+    def licenses(self) -> Licenses:
+        """Licences of models."""
+        return Licenses(self.chain, self._start, self.content_keys, Library(self.store).load)
 
     @cached_property
     def nodes(self) -> Nodes:
@@ -211,17 +264,22 @@ class AsyncJoyNet:
         if len(path.parts) > 1 or path.suffix == ".safetensors":  # no name, CID or id has these
             raise NotFoundError("model file", ref, hint="joynet model quantize FILE.onnx")
         model_id = self.inference.resolve(ref)
+        return Located(model_id, self._export(model_id))
+
+    def _export(self, model_id: ModelId) -> Path:
+        """A folder with the files of a model whose blocks are in the store."""
         target = self.home / "models" / model_id.hex()
         if not target.exists():  # written whole, verified
             try:
                 manifest = load_manifest(self.store, model_id)
                 private_dir(target.parent)
-                export_model(self.store, manifest, target)
+                key = self.licenses.content_key(manifest) if manifest.sealed else None
+                export_model(self.store, manifest, target, content_key=key)
             except NotFoundError as error:
                 raise NotFoundError(
                     "files of model", "0x" + model_id.hex(), hint="joynet node serves it; or a path"
                 ) from error
-        return Located(model_id, target)
+        return target
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[Self]:
@@ -248,7 +306,7 @@ class AsyncJoyNet:
             yield client
 
     @asynccontextmanager
-    async def _new_client(self) -> AsyncIterator[NodeClient]:
+    async def _new_client(self) -> AsyncIterator["InferClient"]:
         """A libp2p host that listens nowhere."""
         from joynet_sdk.p2p.host import P2PHost
         from joynet_sdk.p2p.identity import Identity
@@ -261,7 +319,7 @@ class AsyncJoyNet:
 
     def close(self) -> None:
         """Close what was opened."""
-        for name in ("chain", "store", "_book"):
+        for name in ("chain", "store", "_book", "_catalogue"):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
 
@@ -324,6 +382,135 @@ class JoyNet(AsyncJoyNet):
         """Run a model once; the options are those of `Inference.run`."""
         raw = data.encode() if isinstance(data, str) else data
         return self.wait(self.inference.run(ref, raw, **options))
+
+    def check_fusion(
+        self, refs: Sequence[str], *, base: str | None = None, method: str | None = None
+    ) -> "Checked":
+        """Judge from their headers whether models can be fused; see `peeking.check_fusion`."""
+        from joynet_sdk.fusion.compatibility import Plan as Asked
+        from joynet_sdk.peeking import check_fusion
+
+        return check_fusion(
+            [*refs, *([base] if base is not None else [])],
+            Asked(method, base is not None),
+            home=self.home,
+            quota_gb=self.settings.storage.quota_gb,
+            open_joynet=lambda: nullcontext(self),
+        )
+
+    @cached_property
+    def evaluation(self) -> "Evaluation":
+        """Measuring models, and the smoke gate."""
+        from joynet_sdk.compute.evaluating import Machine
+        from joynet_sdk.evaluation.remote import Bought
+        from joynet_sdk.evaluation.service import Evaluation
+        from joynet_sdk.models import describe
+        from joynet_sdk.storage.scan import scan_model
+
+        return Evaluation(
+            Home(self.home).cache,
+            Machine(describe, self._parts, scan_model),
+            self._stored,
+            lambda: self._signer,
+            Bought(lambda: self.inference, self._ask_each, self._fetch_manifest),
+        )
+
+    @cached_property
+    def _signer(self) -> Account:
+        """The account, without connecting to a chain where none is needed."""
+        return self.chain.account if "chain" in self.__dict__ else self._open_account()
+
+    def _stored(self, ref: str) -> tuple[bytes | None, Path]:
+        """Id and files of a published model that is stored here."""
+        located = self._locate(ref)
+        return located.model_id, located.folder
+
+    def _parts(self, folder: Path) -> list["Part"]:
+        """The models that a composition's folder names, of all levels; all must be stored here."""
+        return self.composing.parts(folder)
+
+    @cached_property
+    def composing(self) -> "Composing":
+        """Runtime compositions of published models."""
+        from joynet_sdk.compute.once import run_once
+        from joynet_sdk.fusion.composing import Composing
+
+        return Composing(self._resolve, self._part, run_once)
+
+    @cached_property
+    def fusion(self) -> "Fusion":
+        """Fusing the weights of models; connects to the chain only for its market."""
+        from joynet_sdk.compute.merging.engine import MergeEngine
+        from joynet_sdk.fusion.publishing import FusionMarket
+        from joynet_sdk.fusion.service import Fusion
+        from joynet_sdk.storage.scan import scan_model
+
+        library, specs = Library(self.store), Texts(self.store, "fusion spec")
+        return Fusion(
+            MergeEngine(),
+            self._find_model,
+            scan_model,
+            library,
+            specs,
+            lambda: self.evaluation,
+            Home(self.home).cache / "fusion",
+            FusionMarket(lambda: self.chain, self._start, library, specs),
+        )
+
+    def _find_model(self, ref: str) -> Located:
+        """The files of a folder, or of a published model that is stored here."""
+        if (path := Path(ref)).exists():
+            return Located(UNPUBLISHED, path)
+        model_id = self._resolve(ref)
+        return Located(model_id, self._export(model_id))
+
+    def _resolve(self, ref: str) -> ModelId:
+        """A REF's model id; an id needs no chain."""
+        found = parse_ref(ref)
+        return found.model_id if found.model_id is not None else self.inference.resolve(ref)
+
+    def _part(self, model_id: ModelId) -> "Part":
+        """A published model's manifest and files, pulled from its nodes if need be."""
+        from joynet_sdk.compositions.parts import Part
+
+        try:
+            folder = self._export(model_id)
+        except NotFoundError:
+            folder = private_dir(self.home / "models") / model_id.hex()
+            self.wait(self.pulls.pull(model_id, folder))
+        return Part(load_manifest(self.store, model_id), folder)
+
+    def _ask_each(
+        self, ref: str, inputs: Sequence[bytes], max_price: int
+    ) -> tuple[list[Result], JoyNetError | None]:
+        """Infer once for each input over one connection; stops at the first error."""
+
+        async def ask() -> tuple[list[Result], JoyNetError | None]:
+            results: list[Result] = []
+            async with self.connected():
+                for data in inputs:
+                    try:
+                        results.append(await self.inference.run(ref, data, max_price=max_price))
+                    except JoyNetError as error:
+                        return results, error
+            return results, None
+
+        return self.wait(ask())
+
+    def _fetch_manifest(self, model_id: ModelId) -> Manifest:
+        """A listed model's manifest, from the store or else from a node that serves it."""
+        try:
+            return load_manifest(self.store, model_id)
+        except NotFoundError:
+            routes = [route for route in self.inference.routes(model_id) if route.is_eligible]
+
+        async def fetch() -> None:
+            async with self._open_client() as client:
+                peers = [await client.connect(route.addresses) for route in routes[:1]]
+                await client.fetch_manifest(model_id, peers)
+
+        self.wait(fetch())
+        return load_manifest(self.store, model_id)
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end, also where an event loop runs already (a notebook)."""

@@ -84,6 +84,11 @@ class Home:
         return self.root / "tools"
 
     @property
+    def content_keys(self) -> Path:
+        """Keys of sealed models, 0600."""
+        return self.root / "content-keys"
+
+    @property
     def srs(self) -> Path:
         """Structured reference strings of the proofs."""
         return self.root / "srs"

@@ -60,6 +60,9 @@ class Chain(Protocol):
     def block_number(self) -> int:
         """Number of the latest block."""
 
+    def block(self, number: int) -> Mapping[str, Any]:
+        """A block's JSON-RPC header; PendingError when the chain has no such block."""
+
     def block_time(self, number: int) -> int:
         """Unix seconds of a block."""
 

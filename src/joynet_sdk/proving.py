@@ -12,7 +12,7 @@ from joynet_sdk.types import Point, PostedProof
 
 REGISTER = "proof.register"
 UNPUBLISHED = bytes(32)
-HOW_TO_BIND = "the proof of a job can be checked there: joynet proof fetch JOB"
+HOW_TO_BIND = "joynet infer run REF INPUT --verify zk, then joynet proof fetch JOB"
 
 
 class Prover(Protocol):

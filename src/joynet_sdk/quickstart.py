@@ -523,7 +523,7 @@ class Quickstart:
             sent = vault.nodes.withdraw_earnings(node.node_id)
             lies = " (byzantine)" if node.fault else ""
             self._earned(f"node {node.node_id}{lies}", sent, "answers and votes")
-        royalties = self._publisher.models.claim(list(models.values()))
+        royalties = self._publisher.models.royalties.claim(list(models.values()))
         self._earned("publisher", royalties, "royalties of " + " and ".join(self.report.models))
         self._tell("verifying the receipts offline")
         for name, result in zip(("digits", "minilm"), results, strict=False):

@@ -108,7 +108,7 @@ def fetch(
 
     Examples:
       joynet proof fetch 12
-      joynet proof fetch 12 --out seven.proof && joynet proof verify seven.proof --onchain
+      joynet proof fetch 12 --out seven.proof
     """
     from joynet_sdk.paths import atomic_write
 
