@@ -1,6 +1,8 @@
 """A pipeline of MiniLM and a head: composed, published with its parents, fetched and served."""
 
+import json
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -82,9 +84,15 @@ def test_a_node_serves_a_pipeline_that_it_fetched_part_by_part(
         [], ["quantise"], ["probabilities"]
     ]  # fmt: skip
 
+    questions = tmp_path / "topics.jsonl"
+    lines = [json.dumps({"input": each, "label": TOPICS[number]}) for each, number in HELD_OUT]
+    questions.write_text("\n".join(lines))
+    tested = alice.run("fuse", "test", folder, "--task", questions)
+    assert tested["smoke"]["passed"], tested
+
     shares = ("--share", f"{first}=20%", "--share", f"{second}=30%")
     command = ("fuse", "publish", folder, "--price", "0.01", "--title", "Topic of a text")
-    done = alice.run(*command, *shares, "--no-smoke-test")
+    done = alice.run(*command, *shares)
     network.report["models"]["topic-of"] = done["model_id"]
     assert {p["model_id"]: p["share_bps"] for p in done["parents"]} == {first: 2000, second: 3000}
 
@@ -98,3 +106,18 @@ def test_a_node_serves_a_pipeline_that_it_fetched_part_by_part(
     receipt = answer["receipt"]["receipt"]
     assert (receipt["modelId"], receipt["engineProfile"]) == (done["model_id"], "composition/1")
     assert receipt["operator"] == network.report["nodes"][1]["operator"]
+
+    joynet(network.node_home(2), "node", "redeem")
+    price = 10**16  # of the one call
+    told = joynet(network.home, "royalty", "preview", done["model_id"], "0.01")
+    with closing(network.session()) as chain:
+        market = chain.contract("ModelMarketplace")
+
+        def earned(model_id: str) -> int:
+            return market.call("account_of", bytes.fromhex(model_id[2:]))
+
+        assert earned(done["model_id"]) == price
+        before = earned(first), earned(second)
+        alice.run("royalty", "claim", done["model_id"])
+        assert (earned(first) - before[0], earned(second) - before[1]) == (2 * 10**15, 3 * 10**15)
+    assert sum(map(int, told["accounts"].values())) == price
