@@ -5,6 +5,7 @@ Imports inside functions and under TYPE_CHECKING count too, and so does `import_
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -137,11 +138,13 @@ def imported(node: ast.AST, path: Path) -> Iterator[str]:
             yield node.args[0].value
 
 
+@cache
 def imports(path: Path) -> set[str]:
     """Every import of a file, wherever it stands."""
     return {name for node in ast.walk(ast.parse(path.read_text())) for name in imported(node, path)}
 
 
+@cache
 def imports_at_the_top(path: Path) -> set[str]:
     """Imports that run when the module is imported: outside functions and TYPE_CHECKING."""
     found: set[str] = set()

@@ -281,7 +281,7 @@ def set_offer(node_id: uint256, model_id: bytes32, price: uint256, token_price: 
             entrant with more free provision than the lowest's provision takes its place.
     @param node_id An active node.
     @param model_id A model that is listed on ModelMarketplace; where its terms ask for a
-           licence (ModelLicenses), the vault or operator holds one as the offer is made.
+           licence (ModelLicenses), the vault or the caller holds one as the offer is made.
     @param price JOY wei per call, on top of the model's price.
     @param token_price JOY wei per 1,000 output tokens, on top of the model's.
     """
@@ -758,8 +758,8 @@ def _enter(node_id: uint256, model_id: bytes32):
     assert staticcall market.is_active(model_id), "NodeCoordinator: model is not listed"
     licenses: address = links._links["ModelLicenses"]
     if licenses != empty(address):
-        operator: address = self._nodes[node_id].operator
-        assert staticcall IModelLicenses(licenses).may_serve(model_id, vault, operator), (
+        # Anybody can be named as operator, so only one that calls brings its own licence.
+        assert staticcall IModelLicenses(licenses).may_serve(model_id, vault, msg.sender), (
             "NodeCoordinator: model needs a licence"
         )
 

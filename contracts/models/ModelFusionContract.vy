@@ -15,7 +15,8 @@
      DEFAULT_COURT. So neither side can bring its own judge. The TLD must belong to its DAO's
      executor as the claim is opened, and still to the same as it is decided.
      A claim costs its bond if it is denied and false, and DELAY_BPS of it if no decision
-     comes, so freezing others' income is never free; it ends at the latest after both
+     comes. Both go to the defender: a claimant that defends against itself, with a second
+     account, pays only with two bonds that lie still. A claim ends at the latest after both
      windows, and the same parent cannot claim on the same child twice. Anyone may defend, so
      that a publisher who sleeps, or who is in league with the claimant, does not cost its
      co-owners their share. At most 8 claimed shares, of 10,000 bps together, lie on a child, and

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from joynet_sdk.errors import JoyNetError, NotFoundError, UnavailableError
 from joynet_sdk.formats import decode_cid
+from joynet_sdk.inference.routing import Route
+from joynet_sdk.logs import get_logger
 from joynet_sdk.storage.blocks import DiskBlockStore
 from joynet_sdk.storage.exporter import Source, read_file
 from joynet_sdk.storage.library import Library
@@ -19,7 +21,10 @@ from joynet_sdk.types import ModelId
 if TYPE_CHECKING:
     from joynet_sdk.client import AsyncJoyNet
 
+log = get_logger(__name__)
+
 POLL_S = 3.0  # between looks at who offers the models
+VISITS = 4  # nodes looked at together
 CONNECT_S = 10.0
 PROBE_S = 60.0
 PROBED_FILES = 8
@@ -53,6 +58,8 @@ async def seed(
 ) -> list[Holders]:
     """Stay connected to the nodes that offer these models, so that they can fetch them from here.
 
+    A chain that does not answer for a while is asked again.
+
     A node counts as a holder once a peer that has nothing of its own (a *stranger*: a new key, an
     empty store) could read the manifest and a random place of each file from that node alone.
 
@@ -76,7 +83,10 @@ async def seed(
     async with P2PHost(key, listen, bootstrap, block_store=joynet.store) as host:
         while True:
             for holders in every:
-                await _look(joynet, host.connect, holders, on_change)
+                try:
+                    await _look(joynet, host.connect, holders, on_change)
+                except UnavailableError as error:
+                    log.warning("seeding_paused", reason=str(error))
             if copies is not None and all(len(each.found_at) >= copies for each in every):
                 return every
             await asyncio.sleep(POLL_S)
@@ -88,17 +98,23 @@ async def _look(
     holders: Holders,
     on_change: OnChange,
 ) -> None:
-    for route in await asyncio.to_thread(joynet.inference.routes, holders.model_id):
-        if not route.addresses or not await _reached(connect, route.addresses):
-            continue
-        if route.node_id not in holders.offered_by:
-            holders.offered_by.add(route.node_id)
-            on_change(holders)
-        if route.node_id in holders.found_at:
-            continue
-        if await is_held(holders.model_id, route.addresses):
-            holders.found_at.add(route.node_id)
-            on_change(holders)
+    turn = asyncio.Semaphore(VISITS)  # so that dead nodes do not keep the others waiting
+
+    async def visit(route: Route) -> None:
+        async with turn:
+            if not await _reached(connect, route.addresses):
+                return
+            if route.node_id not in holders.offered_by:
+                holders.offered_by.add(route.node_id)
+                on_change(holders)
+            if route.node_id in holders.found_at:
+                return
+            if await is_held(holders.model_id, route.addresses):
+                holders.found_at.add(route.node_id)
+                on_change(holders)
+
+    routes = await asyncio.to_thread(joynet.inference.routes, holders.model_id)
+    await asyncio.gather(*map(visit, routes))
 
 
 async def _reached(connect: Connect, addresses: Sequence[str]) -> bool:

@@ -28,6 +28,20 @@ def _name_and_address(contract: VyperContract) -> str:
 # contract at the same address.
 VyperContract.__repr__ = _name_and_address
 
+_assemble = VyperContract._deployment_source_map.func
+
+
+def _deployment_source_map(contract: VyperContract) -> Any:
+    """Where the initcode came from in the source; made once per compiled contract."""
+    data = contract.compiler_data
+    if not hasattr(data, "deployment_source_map"):
+        data.deployment_source_map = _assemble(contract)
+    return data.deployment_source_map
+
+
+# Titanoboa assembles the initcode again at every deployment, which took most of a deployment.
+VyperContract._deployment_source_map = property(_deployment_source_map)
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,6 +4,7 @@ from contextlib import closing
 
 import pytest
 
+from ..conftest import share_kernels
 from .harness import finish, quickstart, start, wait_until
 
 pytestmark = pytest.mark.xdist_group("e2e")
@@ -11,7 +12,11 @@ pytestmark = pytest.mark.xdist_group("e2e")
 
 @pytest.fixture
 def proving(home):
-    """Three nodes, the third one a liar, and a registered circuit."""
+    """Three nodes, the third one a liar, and a registered circuit.
+
+    `quickstart` gives the kernels of its home to the nodes; compiling them is for tests/kernels.
+    """
+    share_kernels(home)
     return quickstart(home, "--lite", "--byzantine", "1", "--zk")
 
 

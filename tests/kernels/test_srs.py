@@ -25,6 +25,8 @@ from joynet_sdk.proofs.srs_file import SrsFile
 from joynet_sdk.proofs.transcript import Transcript
 from joynet_sdk.proofs.vectors import FrVector
 
+from ..conftest import share_kernels
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> SrsStore:
@@ -323,6 +325,7 @@ def test_more_powers_than_the_file_has(runtime, store, tmp_path, good_ptau):
 
 
 def test_commands(tmp_path, good_ptau):
+    share_kernels(tmp_path / "home")
     env = {"JOYNET_HOME": str(tmp_path / "home")}
     assert run_cli(["proof", "srs", "show", "--json"], env=env).value == []
     made = run_cli(["proof", "srs", "new", "--power", "4", "--json"], env=env)

@@ -42,7 +42,8 @@ def open_(
     """
     from joynet_cli.commands._fuse_publish import basis_points
     from joynet_sdk.errors import VerificationError
-    from joynet_sdk.fusion.spec import MAX_SPEC_BYTES, decode_spec
+    from joynet_sdk.formats import MAX_SPEC_BYTES
+    from joynet_sdk.fusion.spec import decode_spec
     from joynet_sdk.units import format_joy
 
     with spec.open("rb") as file:

@@ -122,7 +122,8 @@ def verify(
       joynet fuse verify duo.joy
     """
     from joynet_sdk.errors import VerificationError
-    from joynet_sdk.fusion.spec import MAX_SPEC_BYTES, decode_spec
+    from joynet_sdk.formats import MAX_SPEC_BYTES
+    from joynet_sdk.fusion.spec import decode_spec
 
     with open_joynet("Rebuilding") as joynet:
         given = None

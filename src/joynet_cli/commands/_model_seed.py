@@ -31,7 +31,7 @@ def seed(
     """Stay connected to the nodes that offer models of yours, so that they fetch them from here.
 
     A node counts once a peer with an empty store could read the model from it alone. Runs until
-    Ctrl-C, or until --copies nodes have each model.
+    Ctrl-C, for the seconds of --timeout, or until --copies nodes have each model.
 
     Examples:
       joynet model seed minilm.joy
@@ -45,7 +45,7 @@ def seed(
     def human(_: dict[str, Any]) -> None:
         for each in found:
             nodes = ", ".join(str(node) for node in sorted(each.found_at))
-            out.line(f"0x{each.model_id.hex()} is at node {nodes}")
+            out.line(f"0x{each.model_id.hex()} is at node {nodes or '- (none yet)'}")
 
     out.result({"models": [_document(each) for each in found]}, human)
 
@@ -53,20 +53,34 @@ def seed(
 def until_held(
     joynet: "JoyNet", model_ids: Sequence["ModelId"], copies: int | None
 ) -> "list[Holders]":
-    """Seed, and tell who asks for what; see `joynet_sdk.seeding.seed`."""
+    """Seed, and tell who asks for what; see `joynet_sdk.seeding.seed`.
+
+    Raises:
+        UnavailableError: Fewer than `copies` nodes had it when --timeout was over.
+    """
     from joynet_cli._session import ctx
     from joynet_sdk.errors import UnavailableError
+    from joynet_sdk.seeding import Holders
     from joynet_sdk.seeding import seed as seed_models
 
-    async def work() -> "list[Holders]":
+    found = {model_id: Holders(model_id) for model_id in model_ids}
+
+    def heard(holders: Holders) -> None:
+        found[holders.model_id] = holders
+        _tell(holders)
+
+    async def work() -> list[Holders]:
         import asyncio
 
         try:
             async with asyncio.timeout(ctx().timeout_s):
-                return await seed_models(joynet, model_ids, copies=copies, on_change=_tell)
+                return await seed_models(joynet, list(found), copies=copies, on_change=heard)
         except TimeoutError:
+            if copies is None:
+                return list(found.values())
+            fewest = min(len(each.found_at) for each in found.values())
             raise UnavailableError(
-                f"no {copies or 1} nodes had it within {ctx().timeout_s:g} s",
+                f"{fewest} nodes had it within {ctx().timeout_s:g} s, expected {copies}",
                 hint="a node fetches what it offers: joynet node offer REF; then joynet model seed",
             ) from None
 

@@ -17,6 +17,7 @@ from joynet_cli.commands import (
 )
 from joynet_cli.commands._model_quantize import quantize
 from joynet_cli.commands._model_show import show
+from joynet_sdk.errors import UnavailableError
 
 if TYPE_CHECKING:
     from joynet_sdk.client import JoyNet
@@ -97,10 +98,15 @@ def publish(
         manifest = joynet.models.publish(path, card, wei, before, terms=terms, is_sealed=encrypt)
         bind(joynet, name, manifest, version)
         result = published(joynet, manifest, name)
+        problem = None
         if wait_findable:
-            held = _model_seed.until_held(joynet, [manifest.model_id], copies=1)
-            result["held_by"] = sorted(held[0].found_at)
-    out.result(result, lambda found: print_published(found, wei))
+            out.note(f"published 0x{manifest.model_id.hex()}; waiting until a node has it")
+            try:
+                held = _model_seed.until_held(joynet, [manifest.model_id], copies=1)
+                result["held_by"] = sorted(held[0].found_at)
+            except UnavailableError as error:  # it is published all the same
+                problem = error
+    out.result(result, lambda found: print_published(found, wei), error=problem)
 
 
 @app.command()

@@ -30,8 +30,10 @@ def load_model(auto_class: str, folder: Path, *, optional: Iterable[str] = ()) -
             output_loading_info=True,
             **SOURCE,
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise InvalidInputError(f"transformers cannot load the model: {error!s:.400}") from None
+    except _refusals() as error:
+        raise InvalidInputError(
+            f"transformers cannot load the model: {type(error).__name__}: {error!s:.400}"
+        ) from None
     unset = sorted(key for key in report["missing_keys"] if not key.startswith(tuple(optional)))
     if unset:
         raise InvalidInputError(
@@ -51,8 +53,10 @@ def load_tokenizer(folder: Path) -> Any:
     transformers, _ = _packages()
     try:
         return transformers.AutoTokenizer.from_pretrained(folder, **SOURCE)
-    except (OSError, ValueError, KeyError) as error:
-        raise InvalidInputError(f"transformers cannot load the tokenizer: {error!s:.400}") from None
+    except _refusals() as error:
+        raise InvalidInputError(
+            f"transformers cannot load the tokenizer: {type(error).__name__}: {error!s:.400}"
+        ) from None
 
 
 def max_tokens(tokenizer: Any, model: Any) -> int:
@@ -72,6 +76,15 @@ def decode_text(data: bytes, max_bytes: int) -> str:
         return data.decode()
     except UnicodeDecodeError as error:
         raise InvalidInputError(f"text is not UTF-8: {error}") from None
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """What transformers raises for files that make no sense: configs are a stranger's JSON."""
+    from huggingface_hub.errors import StrictDataclassError
+    from safetensors import SafetensorError
+
+    builtin = (ArithmeticError, AssertionError, AttributeError, LookupError, OSError, RuntimeError)
+    return (*builtin, TypeError, ValueError, StrictDataclassError, SafetensorError)
 
 
 def _packages() -> tuple[Any, Any]:

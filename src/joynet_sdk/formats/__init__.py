@@ -22,6 +22,7 @@ from joynet_sdk.formats.identifiers import (
 )
 from joynet_sdk.formats.manifest import (
     MAX_MANIFEST_BYTES,
+    MAX_SPEC_BYTES,
     Card,
     Engine,
     InputSpec,
@@ -34,6 +35,7 @@ from joynet_sdk.formats.manifest import (
     check_lister,
     check_version,
     decode_manifest,
+    fusion_cid,
 )
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_MANIFEST_BYTES",
     "MAX_SAFE_INTEGER",
+    "MAX_SPEC_BYTES",
     "RAW",
     "Card",
     "Cid",
@@ -62,6 +65,7 @@ __all__ = [
     "decode_manifest",
     "decode_typed_json",
     "encode_cid",
+    "fusion_cid",
     "model_cid",
     "parse_canonical_json",
     "parse_hex",

@@ -14,10 +14,11 @@ from joynet_sdk.formats.encoding import (
     parse_canonical_json,
     parse_hex,
 )
-from joynet_sdk.formats.identifiers import decode_cid
+from joynet_sdk.formats.identifiers import RAW, Cid, decode_cid
 from joynet_sdk.types import ModelId
 
 MAX_MANIFEST_BYTES = 64 * 1024
+MAX_SPEC_BYTES = 512 * 1024  # of a fusion's document
 MAX_SUMMARY = 512  # characters
 MAX_TAGS = 32
 MAX_CARD_LIST = 128  # languages, datasets, base models: of each
@@ -256,6 +257,10 @@ def _check_files(manifest: Manifest) -> None:
         raise InvalidInputError("manifest files: expected 1 to 1,024 unique paths, sorted")
     for file in manifest.files:
         check_relative_path(file.path)
+        if any(part.startswith(".") for part in file.path.split("/")):  # no scan looks at these
+            raise InvalidInputError(
+                f"manifest path {file.path[:80]!r}: expected no hidden file or folder"
+            )
         decode_cid(file.cid)
         parse_hex(file.sha256, 32, "manifest sha256")
         if file.size < 0:
@@ -325,6 +330,11 @@ def _check_card(card: ModelCard) -> None:
             raise InvalidInputError(f"card {name}: {len(words)}, expected <= {most}")
         if any(not 1 <= len(word) <= MAX_CARD_WORD for word in words):
             raise InvalidInputError(f"card {name}: expected 1 to {MAX_CARD_WORD} characters each")
+
+
+def fusion_cid(manifest: Manifest) -> Cid | None:
+    """Where the spec of a fused model lies: one raw block; None for other models."""
+    return Cid(RAW, bytes.fromhex(manifest.fusion[2:])) if manifest.fusion else None
 
 
 def check_lister(manifest: Manifest, lister: str) -> None:

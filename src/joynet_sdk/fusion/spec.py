@@ -26,11 +26,15 @@ from pydantic_core import PydanticCustomError
 from joynet_sdk import merges
 from joynet_sdk.compositions.document import Composition
 from joynet_sdk.errors import InvalidInputError, NotFoundError, VerificationError
-from joynet_sdk.formats import canonical_json, parse_canonical_json, parse_hex
+from joynet_sdk.formats import (
+    MAX_SPEC_BYTES,
+    canonical_json,
+    parse_canonical_json,
+    parse_hex,
+)
 from joynet_sdk.merges import Value
 
 FORMAT = "joynet-fusion/1"
-MAX_SPEC_BYTES = 512 * 1024
 MAX_LAYERS = 10_000
 MAX_MODELS = 64
 MAX_SEED = 2**53 - 1

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 from joynet_sdk import keywrap
-from joynet_sdk.errors import InvalidInputError, JoyNetError, NotFoundError
+from joynet_sdk.errors import InvalidInputError, JoyNetError, NotFoundError, RevertedError
 from joynet_sdk.keywrap import Licence
 from joynet_sdk.licenses.model import CONTRACT, License, State, Terms
 from joynet_sdk.licenses.purchase import read_license
@@ -76,7 +76,7 @@ class Sales:
             problem: JoyNetError | None = None
             try:
                 self.release(licence)
-            except (NotFoundError, InvalidInputError) as error:
+            except (NotFoundError, InvalidInputError, RevertedError) as error:
                 problem = error
             done.append(Release(read_license(self._chain, licence.id), problem))
         return done
@@ -87,6 +87,7 @@ class Sales:
         Raises:
             NotFoundError: The key is not in this home.
             InvalidInputError: The buyer's key is none.
+            RevertedError: Another home posted the key first, or the deadline has passed.
         """
         contract = self._chain.contract(CONTRACT)
         key = self._keys.get(Terms.of(contract.call("terms", licence.model_id)).key_hash)

@@ -272,11 +272,16 @@ class Licenses:
         found = [each for owner in whose for each in self.of_account(owner, manifest.model_id)]
         valid = [licence for licence in found if licence.is_valid]
         keys = PurchaseKeys(self._chain, key_signer or account) if valid else None
+        wrong: WrongKeyError | None = None
         for licence in valid:
-            key = keys.open(licence, key_hash) if keys else None
+            try:
+                key = keys.open(licence, key_hash) if keys else None
+            except WrongKeyError as error:  # another licence may open it
+                wrong = error
+                continue
             if key is not None:
                 return key
-        raise _refusal(manifest, found)
+        raise wrong or _refusal(manifest, found)
 
     # --- selling
 

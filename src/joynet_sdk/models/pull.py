@@ -1,24 +1,41 @@
 """Pull a model: its blocks from every peer that has them, verified, and its files to a folder."""
 
 import asyncio
+import random
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from joynet_sdk.errors import InvalidInputError, NotFoundError, UnavailableError
-from joynet_sdk.formats import RAW, Cid, Manifest, check_lister, decode_cid
+from joynet_sdk.errors import (
+    InvalidInputError,
+    NotFoundError,
+    UnavailableError,
+    VerificationError,
+)
+from joynet_sdk.formats import (
+    MAX_SPEC_BYTES,
+    RAW,
+    Cid,
+    Manifest,
+    check_lister,
+    decode_cid,
+    fusion_cid,
+)
 from joynet_sdk.inference.routing import routes
 from joynet_sdk.models.listing import Market
 from joynet_sdk.ports import Chain
 from joynet_sdk.progress import stage
 from joynet_sdk.types import ModelId
 
-MAX_PEERS = 16  # connected for one pull
+MAX_PEERS = 16  # nodes asked for one pull, and as many of our bootstrap peers
 CONNECT_S = 10.0
 MANIFEST_S = 15.0
 CARDS_S = 8.0  # for all manifests that a search asks for
+CARD_S = 3.0  # for each of them
+CARDS_TOGETHER = 8
+SPEC_S = 15.0
 MAX_MANIFEST_BYTES = 64 * 1024
 MAX_README_BYTES = 256 * 1024
 PULL_S = 7 * 24 * 3600.0  # a stall ends a pull long before
@@ -57,6 +74,9 @@ class Shelf(Protocol):
 
     def keep(self, manifest: Manifest) -> None:
         """Pin a model; NotFoundError when a block is missing."""
+
+    def has(self, cid: Cid) -> bool:
+        """Whether a block is stored."""
 
     def export(self, manifest: Manifest, target: Path, content_key: bytes | None) -> None:
         """Verify every file and write them, opened, to a new folder."""
@@ -141,6 +161,7 @@ class Pulls:
                         manifest = await self._fetch_manifest(client, model_id, providers)
                     key = await self._check(manifest, listed["publisher"])
                     fetched = await self._fetch_files(client, manifest, providers, on_bytes)
+                    await self._fetch_spec(client, manifest, providers)
                     peers = len(providers)
                 await asyncio.to_thread(self._shelf.keep, manifest)
         stage("verifying every file")
@@ -149,18 +170,37 @@ class Pulls:
         return Pulled("0x" + model_id.hex(), target, total, fetched, peers)
 
     async def fetch_manifests(self, model_ids: Sequence[ModelId]) -> None:
-        """Bring what can be had of these manifests, and of their READMEs, within 8 seconds."""
+        """Bring what can be had of these manifests, and of their READMEs, within 8 seconds.
+
+        Eight at a time, so that peers who keep us waiting for one do not cost all the others.
+        """
+        turn = asyncio.Semaphore(CARDS_TOGETHER)
+        each_s = CARD_S if len(model_ids) > 1 else CARDS_S
+
+        async def fetch(client: BlockClient, model_id: ModelId) -> None:
+            try:
+                async with turn, asyncio.timeout(each_s):
+                    providers = await self._providers(client, model_id)
+                    manifest = await self._fetch_manifest(client, model_id, providers)
+                    await self._fetch_readme(client, manifest, providers)
+            except (
+                NotFoundError,
+                UnavailableError,
+                InvalidInputError,
+                VerificationError,
+                TimeoutError,
+            ):
+                return  # the others may be there
+
         try:
             async with asyncio.timeout(CARDS_S), self._open_client() as client:
-                for model_id in model_ids:
-                    try:
-                        providers = await self._providers(client, model_id)
-                        manifest = await self._fetch_manifest(client, model_id, providers)
-                        await self._fetch_readme(client, manifest, providers)
-                    except (NotFoundError, UnavailableError, InvalidInputError):
-                        continue  # the others may be there
+                work = (fetch(client, model_id) for model_id in model_ids)
+                ended = await asyncio.gather(*work, return_exceptions=True)
         except TimeoutError:
             return
+        for error in ended:
+            if error is not None:
+                raise error
 
     # --- peers ------------------------------------------------------------------------------------
 
@@ -172,9 +212,11 @@ class Pulls:
         """
         stage("connecting to peers that have the model")
         offers = await asyncio.to_thread(routes, self._chain, model_id, 0)
-        known = [route.addresses for route in offers if route.addresses]
-        known += [(address,) for address in self._bootstrap]
-        tried = await asyncio.gather(*(_try(client, each) for each in known[:MAX_PEERS]))
+        offered = [route.addresses for route in offers if route.addresses]
+        # By lot: whoever offered first must not be able to keep all others out.
+        known = random.sample(offered, min(len(offered), MAX_PEERS))
+        known += [(address,) for address in self._bootstrap[:MAX_PEERS]]
+        tried = await asyncio.gather(*(_try(client, each) for each in known))
         found = list(dict.fromkeys([*filter(None, tried), *await client.peers()]))
         if not found:
             raise UnavailableError(
@@ -209,6 +251,21 @@ class Pulls:
                     max_bytes=2 * MAX_README_BYTES,
                     on_bytes=_nobody,
                 )
+
+    async def _fetch_spec(
+        self, client: BlockClient, manifest: Manifest, providers: Sequence[str]
+    ) -> None:
+        """The recipe of a fused model, by which anybody can rebuild it; nodes need not have it."""
+        spec = fusion_cid(manifest)
+        if spec is None or await asyncio.to_thread(self._shelf.has, spec):
+            return
+        stage("fetching its fusion spec")
+        try:
+            await client.fetch(
+                spec, providers, timeout_s=SPEC_S, max_bytes=MAX_SPEC_BYTES, on_bytes=_nobody
+            )
+        except (NotFoundError, UnavailableError, VerificationError):
+            stage("no peer has its fusion spec")  # joynet fuse verify says what to do then
 
     async def _fetch_files(
         self,

@@ -5,7 +5,13 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from joynet_sdk.errors import NotFoundError, PendingError, UnavailableError
+from joynet_sdk.errors import (
+    InvalidInputError,
+    NotFoundError,
+    PendingError,
+    UnavailableError,
+    VerificationError,
+)
 from joynet_sdk.formats import Manifest
 from joynet_sdk.models.listing import Market, Stake
 from joynet_sdk.ports import Chain
@@ -205,13 +211,13 @@ class Search:
         return known
 
     def _take(self, models: Iterable[str]) -> list[str]:
-        """Index the manifests that are stored; the models whose are not."""
+        """Index the manifests that are stored; the models whose are not, or are none at all."""
         missing = []
         for model in models:
             try:
                 manifest = self._cards.load(ModelId(bytes.fromhex(model[2:])))
-            except NotFoundError:
-                missing.append(model)
+            except (NotFoundError, InvalidInputError, VerificationError):
+                missing.append(model)  # anybody can list any bytes
                 continue
             self._index.put_card(manifest, self._cards.readme(manifest))
         return missing

@@ -339,7 +339,7 @@ class Models:
     def _title(self, model: str) -> str | None:
         try:
             return self._library.load(ModelId(bytes.fromhex(model[2:]))).title
-        except NotFoundError:
+        except (NotFoundError, InvalidInputError):  # anybody can list any bytes as a child
             return None
 
 

@@ -1,6 +1,7 @@
 """The models a node offers: fetched, verified, on disk, in memory, and what each costs."""
 
 import asyncio
+import shutil
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -10,8 +11,23 @@ from typing import Literal
 from joynet_sdk.compositions.nesting import Nesting
 from joynet_sdk.compositions.parts import Part
 from joynet_sdk.compute.workers import Workers
-from joynet_sdk.errors import AuthError, JoyNetError, NotFoundError, VerificationError
-from joynet_sdk.formats import MAX_MANIFEST_BYTES, RAW, Cid, Manifest, check_lister, decode_cid
+from joynet_sdk.errors import (
+    AuthError,
+    JoyNetError,
+    NotFoundError,
+    UnavailableError,
+    VerificationError,
+)
+from joynet_sdk.formats import (
+    MAX_MANIFEST_BYTES,
+    MAX_SPEC_BYTES,
+    RAW,
+    Cid,
+    Manifest,
+    check_lister,
+    decode_cid,
+    fusion_cid,
+)
 from joynet_sdk.logs import get_logger
 from joynet_sdk.node.components import check_licence, gather
 from joynet_sdk.node.serving import Served
@@ -76,6 +92,8 @@ class Shelf:
         self._preparing: dict[bytes, asyncio.Lock] = {}
         self._writing: dict[bytes, asyncio.Lock] = {}
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for left in folder.glob(".*"):  # of a process that was killed; it may be opened plaintext
+            shutil.rmtree(left)
 
     async def refresh(self) -> None:
         """Read offers and prices from the chain, and prepare what is new."""
@@ -182,11 +200,22 @@ class Shelf:
         size = sum(file.size for file in manifest.files)
         most = size + size // FRAMING + (1 << 20)  # links and tags beside the files' own bytes
         await self._fetch(decode_cid(manifest.root), most)
+        await self._fetch_spec(manifest)
         key = None
         if manifest.sealed is not None and self._content_key is not None:
             key = await asyncio.to_thread(self._content_key, manifest)
         await asyncio.to_thread(models.export_model, self._store, manifest, target, content_key=key)
         await asyncio.to_thread(models.pin_model, self._store, manifest)
+
+    async def _fetch_spec(self, manifest: Manifest) -> None:
+        """The recipe of a fused model, for whoever pulls it from here to rebuild it."""
+        spec = fusion_cid(manifest)
+        if spec is None or await asyncio.to_thread(self._store.has, spec):
+            return
+        try:
+            await self._fetch(spec, MAX_SPEC_BYTES)
+        except (NotFoundError, UnavailableError, VerificationError) as error:
+            log.warning("no_fusion_spec", spec=str(spec), reason=str(error))
 
     # --- Catalogue ------------------------------------------------------------------------------
 

@@ -5,7 +5,9 @@ events. So a reorganisation takes events away again and makes the rows of their 
 a manifest says hangs on the model id, which is its digest, and no reorganisation touches it.
 """
 
+import fcntl
 import json
+import os
 import re
 import sqlite3
 import threading
@@ -16,7 +18,7 @@ from typing import Any
 
 from joynet_sdk.errors import InvalidInputError
 from joynet_sdk.formats import Manifest
-from joynet_sdk.paths import database_refusal, private_dir
+from joynet_sdk.paths import database_refusal, file_errors, private_dir
 from joynet_sdk.searching import Hit, Mark, MarketEvent, Query
 from joynet_sdk.types import Address, JoyWei
 
@@ -87,7 +89,7 @@ class Catalogue:
     def __init__(self, path: Path) -> None:
         self._path, self._lock = path, threading.RLock()
         private_dir(path.parent)
-        with self._errors():
+        with _alone_with(path), self._errors():
             self._db = sqlite3.connect(path, timeout=30, check_same_thread=False)
             self._db.isolation_level = None
             self._db.execute("PRAGMA journal_mode = WAL")
@@ -330,6 +332,18 @@ class Catalogue:
             " FROM models WHERE active"
         )[0]
         return int(row[0]), int(row[1])
+
+
+@contextmanager
+def _alone_with(path: Path) -> Iterator[None]:
+    """Hold other processes off: while a file changes to WAL mode, SQLite refuses them at once."""
+    with file_errors(path):
+        lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _payload(event: MarketEvent) -> dict[str, Any]:

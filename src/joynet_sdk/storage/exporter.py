@@ -351,11 +351,13 @@ def export(
     *,
     limits: Limits | None = None,
     on_bytes: Callable[[bytes], None] | None = None,
+    check: Callable[[Path], object] | None = None,
 ) -> Exported:
     """Write a file or a folder; it appears whole, under its name, or not at all.
 
     Args:
         target: Must not exist; its parent must.
+        check: Sees what was written before it gets its name; what it raises leaves nothing there.
 
     Raises:
         InvalidInputError: `target` exists or its parent does not.
@@ -375,6 +377,8 @@ def export(
         staging = Path(tempfile.mkdtemp(prefix=f".{target.name[:100]}.", dir=target.parent))
         try:
             writer.write(cid, staging / "content", 0)
+            if check is not None:
+                check(staging / "content")
             move_new(staging / "content", target)
         finally:
             with contextlib.suppress(OSError):

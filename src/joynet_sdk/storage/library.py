@@ -4,8 +4,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from joynet_sdk.errors import ConfigError, NotFoundError
-from joynet_sdk.formats import Card, Manifest, decode_cid
+from joynet_sdk.errors import ConfigError, InvalidInputError, NotFoundError, VerificationError
+from joynet_sdk.formats import Card, Cid, Manifest, decode_cid
 from joynet_sdk.storage import exporter
 from joynet_sdk.storage import manifest as manifests
 from joynet_sdk.storage.blocks import DiskBlockStore
@@ -68,8 +68,12 @@ class Library:
         """While it is held, nothing that is stored is collected."""
         return self._store.adding()
 
+    def has(self, cid: Cid) -> bool:
+        """Whether a block is stored."""
+        return self._store.has(cid)
+
     def keep(self, manifest: Manifest) -> None:
-        """Pin a model.
+        """Pin a model, and the spec of a fused one if that is stored.
 
         Raises:
             NotFoundError: A block of it is missing.
@@ -99,15 +103,18 @@ class Library:
         return check_stored(self._store, manifest, on_bytes)
 
     def readme(self, manifest: Manifest) -> str:
-        """Text of README.md, as far as 256 KiB go; "" when it is sealed or not stored here."""
+        """Text of README.md; "" when it is sealed, over 256 KiB, or not stored here as listed."""
         found = [file for file in manifest.files if file.path == "README.md"]
         if not found or manifest.sealed is not None or found[0].size > MAX_README_BYTES:
             return ""
         try:
-            data = b"".join(exporter.read_file(self._store, decode_cid(found[0].cid)))
-        except NotFoundError:
+            # No more than is listed: a few blocks can claim terabytes.
+            data = b"".join(
+                exporter.read_file(self._store, decode_cid(found[0].cid), 0, found[0].size)
+            )
+        except (NotFoundError, InvalidInputError, VerificationError):
             return ""
-        return data[:MAX_README_BYTES].decode("utf-8", "replace")
+        return data.decode("utf-8", "replace")
 
     def load(self, model_id: ModelId) -> Manifest:
         """A stored manifest.

@@ -18,6 +18,7 @@ from joynet_sdk.formats import (
     Sealing,
     decode_cid,
     decode_manifest,
+    fusion_cid,
 )
 from joynet_sdk.keywrap import content_key_hash
 from joynet_sdk.storage import exporter, pins
@@ -194,7 +195,8 @@ def load_manifest(source: Source, model_id: ModelId) -> Manifest:
 
 
 def pin_model(store: DiskBlockStore, manifest: Manifest) -> None:
-    """Keep a model: its manifest and its files, all of which must be stored.
+    """Keep a model: its manifest and its files, all of which must be stored, and its fusion spec
+    if that is.
 
     Raises:
         NotFoundError: A block is missing.
@@ -203,10 +205,13 @@ def pin_model(store: DiskBlockStore, manifest: Manifest) -> None:
     with store.adding():
         pins.pin(store, Cid(RAW, manifest.model_id), name)
         pins.pin(store, decode_cid(manifest.root), name)
+        spec = fusion_cid(manifest)
+        if spec is not None and store.has(spec):
+            pins.pin(store, spec, name)
 
 
 def unpin_model(store: DiskBlockStore, manifest: Manifest) -> None:
-    """Stop keeping a model.
+    """Stop keeping a model; a fusion spec stays, other models may name it.
 
     Raises:
         NotFoundError: It is not pinned.
@@ -295,7 +300,7 @@ def export_model(
     on_bytes: OnBytes | None = None,
     content_key: bytes | None = None,
 ) -> Scan:
-    """Verify a model, write its files to a new folder and scan them there.
+    """Verify a model, write its files and scan them; their folder appears only if all is well.
 
     Args:
         content_key: Opens a sealed model; not looked at for others.
@@ -319,5 +324,13 @@ def export_model(
     total = sum(file.size for file in manifest.files)
     entries = 1 + len(manifest.files) + len(_folders(manifest))
     limits = exporter.Limits(max_bytes=total, max_entries=entries)
-    exporter.export(source, decode_cid(manifest.root), target, limits=limits, on_bytes=on_bytes)
-    return scan_model(target)
+    scans: list[Scan] = []
+    exporter.export(
+        source,
+        decode_cid(manifest.root),
+        target,
+        limits=limits,
+        on_bytes=on_bytes,
+        check=lambda folder: scans.append(scan_model(folder)),
+    )
+    return scans[0]._replace(root=target.absolute())

@@ -466,6 +466,7 @@ def test_question_of_a_worker_thread(answer):
     """It is readable while a bar is up, and Ctrl-C ends it without an Enter."""
     pid, terminal = pty.fork()
     if pid == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a background job's workers ignore it
         os.execv(sys.executable, [sys.executable, "-c", ASK_IN_A_THREAD])
     shown = read_until(terminal, b"[y/N] ")
     assert "the plan\r\nSend it? [y/N] " in shown

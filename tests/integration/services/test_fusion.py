@@ -17,6 +17,8 @@ from joynet_sdk.storage.library import Library
 from joynet_sdk.storage.manifest import load_manifest
 from joynet_sdk.storage.texts import Texts
 
+from .test_pull import Gate, at, serving
+
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz", "##s"]
 
 
@@ -86,7 +88,7 @@ def write_spec(path, base, left, right):
     return path
 
 
-def test_child_is_built_published_and_rebuilt(alice, family, tmp_path, treasury):
+def test_child_is_built_published_and_rebuilt(alice, family, person, tmp_path, treasury):
     bob, base, left, right = family
     spec = write_spec(tmp_path / "spec.yaml", base, left, right)
     planned = alice.ask("fuse", "plan", spec)
@@ -131,6 +133,12 @@ def test_child_is_built_published_and_rebuilt(alice, family, tmp_path, treasury)
     assert verified["same"] is True
     assert set(verified["files"].values()) == {"same"}
     assert alice.ask(*command, *shares)["model_id"] == done["model_id"]  # it stays as it is
+
+    carol = person("carol", joy=0)  # another machine, where nothing is
+    with DiskBlockStore(alice.home / "store") as store, serving(Gate(store)) as addresses:
+        for place, each in enumerate((base, left, right, done["model_id"])):
+            at(carol, addresses).ask("model", "pull", each, "--to", tmp_path / f"pulled-{place}")
+    assert carol.ask("fuse", "verify", done["model_id"])["same"] is True
 
 
 def test_untested_and_foreign_folders(alice, family, encoders, tmp_path):

@@ -15,9 +15,12 @@ import pytest
 
 from joynet_sdk import keywrap
 from joynet_sdk.client import AsyncJoyNet
-from joynet_sdk.errors import AuthError, PendingError
+from joynet_sdk.errors import AuthError, PendingError, RevertedError
 from joynet_sdk.formats import parse_ref
+from joynet_sdk.licenses import State
+from joynet_sdk.licenses.selling import Sales
 from joynet_sdk.settings import Settings
+from joynet_sdk.storage.content_keys import ContentKeys
 from joynet_sdk.storage.manifest import export_model, load_manifest
 
 from .conftest import PASSWORD
@@ -133,6 +136,25 @@ def test_another_home_with_the_same_keyfile_opens_it_too(
     assert (tmp_path / "opened/README.md").read_text() == (digits / "README.md").read_text()
 
 
+def test_a_key_that_another_home_posts_first_stops_no_other_release(alice, bob, sealed):
+    pending(bob, "model", "buy", sealed)
+    kept = ContentKeys(alice.home / "content-keys")
+    with joynet(alice) as opened:
+
+        class Overtaken:
+            """Finds the key; by then the publisher's other home has posted it."""
+
+            def get(self, key_hash):
+                (first,) = Sales(opened.chain, kept).release_waiting()
+                assert first.problem is None
+                return kept.get(key_hash)
+
+        (second,) = Sales(opened.chain, Overtaken()).release_waiting()
+    assert isinstance(second.problem, RevertedError)
+    assert second.problem.reason == "no key is awaited"
+    assert second.licence.state == State.KEY_POSTED
+
+
 def test_the_publisher_is_paid_after_the_dispute_window_only(alice, bob, sealed, anvil):
     buy_and_get_the_key(bob, alice, sealed)
     assert alice.ask("model", "settle") == {"settled": [], "to_models_wei": "0"}
@@ -213,6 +235,14 @@ def test_the_wrapped_key_of_another_purchase_is_a_wrong_key(alice, bob, person, 
     done = carol.joynet("tx", "resume", "--json")
     assert (done.exit_code, done.document["error"]["code"]) == (10, "wrong_key")
     assert carol.ask("model", "dispute", "3")["state"] == "void"
+
+
+def test_a_wrong_key_does_not_spoil_another_licence(alice, bob, sealed, tmp_path):
+    pending(bob, "model", "buy", sealed)
+    post(alice, 1, keywrap.public_key(b"\7" * 32), b"\1" * 32)
+    pending(bob, "model", "buy", sealed)
+    assert [each["license"] for each in alice.ask("model", "release", sealed)] == [2]
+    open_model(bob, sealed, tmp_path / "opened")
 
 
 def test_a_right_key_is_never_disputed(alice, bob, sealed):

@@ -133,6 +133,8 @@ def test_manifest_round_trip_and_id(manifest):
         {"root": "bafy"},
         {"files": []},
         {"files": [ManifestFile(path="../x", size=1, sha256="0x" + "00" * 32, cid=HELLO)]},
+        {"files": [ManifestFile(path=".git/config", size=1, sha256="0x" + "00" * 32, cid=HELLO)]},
+        {"files": [ManifestFile(path="a/.b", size=1, sha256="0x" + "00" * 32, cid=HELLO)]},
         {"input": InputSpec(kind="tensor", dtype="int8", shape=[-1])},
     ],
 )

@@ -4,11 +4,13 @@ import asyncio
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from joynet_sdk.errors import NotFoundError, UnavailableError, VerificationError
 from joynet_sdk.formats import (
     DAG_PB,
+    MAX_SPEC_BYTES,
     RAW,
     Cid,
     Engine,
@@ -17,7 +19,8 @@ from joynet_sdk.formats import (
     ManifestFile,
     OutputSpec,
 )
-from joynet_sdk.models.pull import MAX_STALLS, Pulls
+from joynet_sdk.models.pull import CARDS_S, CARDS_TOGETHER, MAX_PEERS, MAX_STALLS, Pulls
+from joynet_sdk.types import ModelId
 
 ALICE, BOB = "0x" + "Aa" * 20, "0x" + "Bb" * 20
 MANIFEST = Manifest(
@@ -32,6 +35,9 @@ MANIFEST = Manifest(
     license="MIT",
     publisher=ALICE,
 )
+
+SPEC = Cid(RAW, bytes.fromhex("5b" * 32))
+FUSED = msgspec.structs.replace(MANIFEST, fusion="0x" + SPEC.digest.hex())
 
 
 class Chain:
@@ -61,6 +67,9 @@ class Peers:
     def __init__(self, shelf: "Shelf", script: list[int | None]) -> None:
         self.shelf, self.script = shelf, script
         self.asked: list[list[str]] = []
+        self.offered = {made.model_id: made for made in (MANIFEST, FUSED)}
+        self.arrived: list[bytes] = []
+        self.has_spec = True
 
     async def connect(self, addresses) -> str:
         if addresses[0] == "/dead":
@@ -71,8 +80,17 @@ class Peers:
         return ["peer/bootstrap", "peer/good/1"]
 
     async def fetch(self, cid, peer_ids, *, timeout_s, max_bytes, on_bytes) -> None:
+        if cid == SPEC:
+            assert max_bytes == MAX_SPEC_BYTES
+            if self.has_spec:
+                self.shelf.specs.add(cid)
+                return
+            raise NotFoundError("block", cid)
         if cid.codec == RAW:
-            self.shelf.manifest = MANIFEST
+            if cid.digest not in self.offered:
+                await asyncio.Event().wait()  # a peer that never answers
+            self.shelf.manifest = self.offered[cid.digest]
+            self.arrived.append(cid.digest)
             return
         self.asked.append(list(peer_ids))
         came = self.script.pop(0)
@@ -86,6 +104,9 @@ class Peers:
 class Shelf:
     manifest: Manifest | None = None
     is_whole = False
+
+    def __init__(self) -> None:
+        self.specs: set[Cid] = set()
 
     def load(self, model_id) -> Manifest:
         if self.manifest is None:
@@ -102,12 +123,15 @@ class Shelf:
     def adding(self):
         return nullcontext()
 
+    def has(self, cid: Cid) -> bool:
+        return cid in self.specs
+
 
 @pytest.fixture
 def pull(tmp_path):
     """Pull by a script; what came of it, and the client."""
 
-    def run(*script, chain=None):
+    def run(*script, chain=None, model_id=MANIFEST.model_id):
         shelf = Shelf()
         client = Peers(shelf, list(script))
 
@@ -117,9 +141,7 @@ def pull(tmp_path):
 
         pulls = Pulls(chain or Chain(), shelf, open_client, lambda manifest: bytes(32), ["/boot"])
         heard = []
-        done = pulls.pull(
-            MANIFEST.model_id, tmp_path / "copy", lambda *numbers: heard.append(numbers)
-        )
+        done = pulls.pull(model_id, tmp_path / "copy", lambda *numbers: heard.append(numbers))
         return client, heard, lambda: asyncio.run(done)
 
     return run
@@ -156,3 +178,47 @@ def test_a_copied_listing_is_not_fetched(pull):
     with pytest.raises(VerificationError, match="its publisher is"):
         run()
     assert client.asked == []
+
+
+@pytest.mark.parametrize("has_spec", [True, False])
+def test_the_spec_of_a_fused_model_comes_with_it(pull, tmp_path, has_spec):
+    client, _, run = pull(None, model_id=FUSED.model_id)
+    client.has_spec = has_spec
+    run()
+    assert client.shelf.specs == ({SPEC} if has_spec else set())
+    assert (tmp_path / "copy").is_dir()  # the model is whole without it
+
+
+def test_dead_offers_do_not_keep_bootstrap_peers_out(pull):
+    class Crowd(Chain):
+        endpoints = ("/dead",) * (4 * MAX_PEERS)
+
+        def call(self, function, *args):
+            if function == "offers_of":
+                return list(range(len(self.endpoints)))
+            return super().call(function, *args)
+
+    client, _, run = pull(None, chain=Crowd())
+    client.peers = nobody_else
+    run()
+    assert client.asked == [["peer/boot"]]
+
+
+async def nobody_else() -> list[str]:
+    return []
+
+
+def test_peers_that_keep_silent_about_one_manifest_cost_no_other(monkeypatch):
+    """The newest listings are asked for first, and anybody can make some."""
+    monkeypatch.setattr("joynet_sdk.models.pull.CARD_S", 0.2)
+    silent = [ModelId(bytes([number]) * 32) for number in range(CARDS_TOGETHER - 1)]
+    client = Peers(Shelf(), [None])
+
+    @asynccontextmanager
+    async def open_client():
+        yield client
+
+    pulls = Pulls(Chain(), client.shelf, open_client, lambda manifest: bytes(32), ["/boot"])
+    wanted = [*silent, MANIFEST.model_id]
+    asyncio.run(asyncio.wait_for(pulls.fetch_manifests(wanted), 2 * CARDS_S))
+    assert client.arrived == [MANIFEST.model_id]

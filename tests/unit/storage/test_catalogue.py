@@ -1,6 +1,8 @@
 """The search index: words, filters, prices that wait, rollbacks, hostile texts."""
 
+import fcntl
 import sqlite3
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -251,3 +253,21 @@ def test_what_is_no_database_is_said(tmp_path):
     path.write_bytes(b"not a database at all" * 100)
     with pytest.raises(ConfigError, match="it is not a database"):
         Catalogue(path)
+
+
+def test_processes_that_open_a_new_index_together_wait_for_each_other(tmp_path):
+    """SQLite refuses at once, whatever its time-out, while a file changes to WAL mode."""
+    path, lock, is_open = tmp_path / "index.sqlite", tmp_path / "index.lock", threading.Event()
+
+    def open_it() -> None:
+        Catalogue(path).close()
+        is_open.set()
+
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        thread = threading.Thread(target=open_it)
+        thread.start()
+        assert not is_open.wait(0.3)
+        assert not path.exists()
+    thread.join()
+    assert is_open.is_set()

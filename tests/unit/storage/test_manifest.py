@@ -1,5 +1,6 @@
 """From a folder to a manifest and back; every file checked against its digest and size."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -136,3 +137,33 @@ def test_scans_decide_what_is_stored(folder: Path, store: DiskBlockStore) -> Non
     with pytest.raises(InvalidInputError, match="pickle"), store.batch() as batch:
         manifests.import_model(folder, batch)
     assert store.stat().blocks == 0
+
+
+def test_an_export_that_the_scan_refuses_leaves_nothing(
+    folder: Path, store: DiskBlockStore, tmp_path: Path
+) -> None:
+    """A node takes a folder that is there for one that was verified and scanned."""
+    (folder / "pytorch_model.bin").write_bytes(b"\x80\x04]q\x00.")
+    (folder / ".hidden").unlink()
+    with store.batch() as batch:  # as somebody would who scans nothing
+        files = [
+            manifests.ManifestFile(
+                path=str(path.relative_to(folder)),
+                size=path.stat().st_size,
+                sha256="0x" + hashlib.sha256(path.read_bytes()).hexdigest(),
+                cid=str(import_path(path, batch).cid),
+            )
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        ]
+        root = import_path(folder, batch).cid
+        clean = tmp_path / "clean"
+        clean.mkdir()
+        (clean / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
+        scan = manifests.import_model(clean, HashOnly()).scan
+        hostile = describe(manifests.ModelFiles(root, files, scan))
+    target = tmp_path / "out"
+    with pytest.raises(InvalidInputError, match="pytorch_model.bin"):
+        manifests.export_model(store, hostile, target)
+    assert not target.exists()
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []

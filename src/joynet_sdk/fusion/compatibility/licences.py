@@ -94,6 +94,8 @@ def _community(name: str, rank: int, family: str, notice: str) -> Licence:
 
 
 _GPL3 = ("GPL-3.0-only", "GPL-3.0-or-later", "AGPL-3.0-only", "AGPL-3.0-or-later")
+_GPL2 = ("GPL-2.0-only", "GPL-2.0-or-later")
+_LGPL = ("LGPL-2.1-only", "LGPL-2.1-or-later", "LGPL-3.0-only", "LGPL-3.0-or-later")
 _OLD_APACHE = frozenset({"apache-2.0", "ecl-2.0"})
 _LLAMA = "ship the agreement and a Notice file; show 'Built with {}' and begin the name with it"
 
@@ -105,10 +107,12 @@ _ALL = (
     *_permissive(
         14, (ATTRIBUTION, CHANGES, "keep the NOTICE file if there is one"), "Apache-2.0", "ECL-2.0"
     ),
-    _share_alike("MPL-2.0", 20, "LGPL-2.1-or-later", "LGPL-3.0-only", "LGPL-3.0-or-later", *_GPL3),
+    _share_alike("MPL-2.0", 20, *_LGPL, *_GPL2, *_GPL3),  # its section 1.12
     _share_alike("LGPL-3.0-only", 22, "GPL-3.0-only", "AGPL-3.0-only"),
     _share_alike("LGPL-3.0-or-later", 22, "LGPL-3.0-only", *_GPL3),
-    _share_alike("LGPL-2.1-or-later", 21, "LGPL-3.0-only", "LGPL-3.0-or-later", *_GPL3),
+    # Section 3 of version 2.1: the GPL instead, version 2 or a later one.
+    _share_alike("LGPL-2.1-only", 21, *_GPL2, *_GPL3),
+    _share_alike("LGPL-2.1-or-later", 21, *_LGPL, *_GPL2, *_GPL3),
     _share_alike("CC-BY-SA-3.0", 23, "CC-BY-SA-4.0"),
     _share_alike("CC-BY-SA-4.0", 24, "GPL-3.0-only"),
     _share_alike("ODbL-1.0", 25),
@@ -141,7 +145,7 @@ _ALIASES = {
     "gpl-3.0": "gpl-3.0-only",
     "agpl-3.0": "agpl-3.0-only",
     "lgpl-3.0": "lgpl-3.0-only",
-    "lgpl-2.1": "lgpl-2.1-or-later",
+    "lgpl-2.1": "lgpl-2.1-only",
     "bsd": "bsd-3-clause",
     "cc-by-nc-sa": "cc-by-nc-sa-4.0",
     "odbl": "odbl-1.0",

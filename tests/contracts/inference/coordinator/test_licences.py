@@ -46,7 +46,15 @@ def test_model_that_needs_a_licence_is_offered_by_a_holder_only(
 
 def test_operators_licence_does_too(coordinator, licenses, gated, node):
     licenses.buy(gated, bytes(32), licenses.terms_digest(gated), sender=node.operator)
-    coordinator.set_offer(node.id, gated, 1, 0, sender=node.vault)
+    coordinator.set_offer(node.id, gated, 1, 0, sender=node.operator)
+
+
+def test_naming_a_stranger_as_operator_brings_no_licence(coordinator, gated, publisher, register):
+    """Nobody asks an operator when it is registered; the publisher needs no licence."""
+    node = register(operator=publisher)
+    with boa.reverts("NodeCoordinator: model needs a licence"):
+        coordinator.set_offer(node.id, gated, 1, 0, sender=node.vault)
+    coordinator.set_offer(node.id, gated, 1, 0, sender=publisher)
 
 
 def test_model_without_terms_and_network_without_licences_ask_nothing(coordinator, model, node):

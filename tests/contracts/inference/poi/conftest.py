@@ -47,6 +47,7 @@ class Job:
     salt: bytes
     candidates: list[tuple[int, str, str, int]]
     work: dict[int, tuple[bytes | None, bytes]] = field(default_factory=dict)
+    seats: Any = None  # see Network._seats
 
 
 class Network:
@@ -172,6 +173,7 @@ class Network:
         ready = self.job(job).request_block + 3
         self.mine(max(0, ready - boa.env.evm.patch.block_number), 3)
         self.poi.draw(job.id, job.salt, job.candidates)
+        job.seats = None
 
     def started(self, model_id, n=3, **options) -> Job:
         job = self.request(model_id, n, **options)
@@ -179,10 +181,16 @@ class Network:
         return job
 
     def operator(self, job: Job, seat: int) -> str:
-        return self.members(job)[seat].operator
+        return self._seats(job)[seat].operator
 
     def node_at(self, job: Job, seat: int) -> SimpleNamespace:
-        return self.nodes[self.members(job)[seat].node_id]
+        return self.nodes[self._seats(job)[seat].node_id]
+
+    def _seats(self, job: Job) -> Any:
+        """Members as they were when first asked for: who sits where never changes after a draw."""
+        if job.seats is None:
+            job.seats = self.members(job)
+        return job.seats
 
     def commitment(self, job: Job, operator: str, digest: bytes, salt: bytes) -> bytes:
         return keccak(
