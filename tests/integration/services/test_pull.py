@@ -174,8 +174,8 @@ def test_what_a_pull_cannot_do(model, blocks, person, tmp_path):
     store = Gate(blocks)
     with serving(store) as addresses:
         small = at(person("carol", joy=0), addresses, quota_gb=0.005)
-        full = small.refused("model", "pull", model, "--to", tmp_path / "copy")
+        full = small.joynet("model", "pull", model, "--to", tmp_path / "copy", "--json")
     assert full.exit_code == 3
-    assert "quota" in full.message
+    assert "quota" in full.document["error"]["message"]
     assert nobody.refused("model", "pull", "0x" + "5a" * 32).exit_code == 5
     assert not (tmp_path / "copy").exists()
